@@ -1,0 +1,43 @@
+# A short front for CMake. Every target installs what it needs (Debian, as root) and
+# then calls CMake; nothing here builds by itself.
+
+BUILD ?= build
+JOBS ?= $(shell nproc)
+SECONDS ?=
+TESTS ?= .
+
+.PHONY: help build run test deps clean format format-check
+
+help:
+	@echo 'sudo make run [SECONDS=20]   build, measure the interfaces that are up, show what flows'
+	@echo 'sudo make test [TESTS=regex] build and run the whole test suite'
+	@echo 'make build                   build into $(BUILD)/bin'
+	@echo 'make format-check            fail when a file is not formatted'
+
+deps:
+	@packaging/install-dependencies build
+
+build: deps
+	@cmake -S . -B $(BUILD) -G Ninja -DWEIR_WERROR=$(or $(WERROR),OFF) \
+		-DWEIR_SANITIZE=$(SANITIZE) >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
+	@mkdir -p $(BUILD) && mv $(BUILD).log $(BUILD)/cmake.log
+	@cmake --build $(BUILD) -j $(JOBS)
+
+run: build
+	@packaging/run-here $(BUILD) $(SECONDS)
+
+test: WERROR = ON
+test:
+	@packaging/install-dependencies build test
+	@$(MAKE) --no-print-directory build WERROR=ON
+	@$(MAKE) --no-print-directory format-check
+	@ctest --test-dir $(BUILD) --output-on-failure -R '$(TESTS)'
+
+format:
+	@git ls-files '*.c' '*.h' | xargs clang-format-14 -i
+
+format-check:
+	@git ls-files '*.c' '*.h' | xargs clang-format-14 --dry-run --Werror
+
+clean:
+	@rm -rf $(BUILD)

@@ -1,0 +1,29 @@
+/* Parts that several messages share, each with its writer and its checked reader. The
+ * readers return 0, or a negative errno as in proto/view.h with the output undefined. */
+#ifndef WEIR_PROTO_PARTS_H
+#define WEIR_PROTO_PARTS_H
+
+#include "common/capture_config.h"
+#include "common/interval.h"
+#include "proto/pack.h"
+#include "proto/view.h"
+
+/* {"packets": N, "bytes": N} under a key */
+void pack_key_counter(struct pack *pack, const char *key, const struct counter *value);
+int view_counter(const msgpack_object *map, const char *key, struct counter *out);
+
+/* "books": {"packets", "bytes" (of received), "in_flows": {}, "overflow": {},
+ * "refused": {class: {}}}; classes that are 0 may be left out, unknown ones are an
+ * error (the sum would not close). */
+void pack_key_books(struct pack *pack, const char *key, const struct books *books);
+int view_books(const msgpack_object *map, const char *key, struct books *out);
+
+/* "interval": all of struct interval; "kernel" is nil when not known. */
+void pack_key_interval(struct pack *pack, const char *key, const struct interval *iv);
+int view_interval(const msgpack_object *map, const char *key, struct interval *out);
+
+/* "config": all of struct capture_config, ranges checked. */
+void pack_key_config(struct pack *pack, const char *key, const struct capture_config *c);
+int view_config(const msgpack_object *map, const char *key, struct capture_config *out);
+
+#endif
