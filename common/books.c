@@ -18,14 +18,12 @@ static const struct {
 _Static_assert(sizeof(classes) / sizeof(classes[0]) == REFUSED_MAX,
     "every class of refusal has a name");
 
-const char *
-refusal_name(enum refusal class)
+const char *refusal_name(enum refusal class)
 {
 	return (unsigned)class < REFUSED_MAX ? classes[class].name : NULL;
 }
 
-const char *
-refusal_help(enum refusal class)
+const char *refusal_help(enum refusal class)
 {
 	return (unsigned)class < REFUSED_MAX ? classes[class].help : NULL;
 }
@@ -33,9 +31,9 @@ refusal_help(enum refusal class)
 enum refusal
 refusal_from_name(const char *name)
 {
-	for (int class = REFUSED_NONE + 1; class < REFUSED_MAX; class++) {
+	for (int class = REFUSED_NONE + 1; class < REFUSED_MAX; class ++) {
 		if (strcmp(name, classes[class].name) == 0)
-			return (enum refusal)class;
+			return (enum refusal) class;
 	}
 	return REFUSED_NONE;
 }
@@ -45,7 +43,7 @@ books_refused(const struct books *books)
 {
 	struct counter sum = {0, 0};
 
-	for (int class = REFUSED_NONE + 1; class < REFUSED_MAX; class++)
+	for (int class = REFUSED_NONE + 1; class < REFUSED_MAX; class ++)
 		counter_add(&sum, &books->refused[class]);
 	return sum;
 }
@@ -65,6 +63,6 @@ books_add(struct books *sum, const struct books *more)
 	counter_add(&sum->received, &more->received);
 	counter_add(&sum->in_flows, &more->in_flows);
 	counter_add(&sum->overflow, &more->overflow);
-	for (int class = 0; class < REFUSED_MAX; class++)
+	for (int class = 0; class < REFUSED_MAX; class ++)
 		counter_add(&sum->refused[class], &more->refused[class]);
 }

@@ -16,10 +16,10 @@
  * verdict is one of these, REFUSED_NONE meaning that the packet belongs to a flow. */
 enum refusal {
 	REFUSED_NONE = 0,
-	REFUSED_NOT_IP,     /* a frame that carries no IP: ARP, LLDP, STP, ... */
-	REFUSED_TRUNCATED,  /* the capture (snaplen) or the frame ends inside a header */
+	REFUSED_NOT_IP, /* a frame that carries no IP: ARP, LLDP, STP, ... */
+	REFUSED_TRUNCATED, /* the capture (snaplen) or the frame ends inside a header */
 	REFUSED_BAD_HEADER, /* an IP header that contradicts itself (version, length) */
-	REFUSED_LINK_TYPE,  /* the link type of the source is not decoded */
+	REFUSED_LINK_TYPE, /* the link type of the source is not decoded */
 	REFUSED_MAX
 };
 

@@ -16,8 +16,9 @@ capture_config_default(struct capture_config *config)
 enum capture_config_change
 capture_config_compare(const struct capture_config *a, const struct capture_config *b)
 {
-	if (a->buffer != b->buffer || a->flows != b->flows || a->snaplen != b->snaplen ||
-	    a->timeout_ms != b->timeout_ms || a->promiscuous != b->promiscuous)
+	if (a->buffer != b->buffer || a->flows != b->flows ||
+	    a->snaplen != b->snaplen || a->timeout_ms != b->timeout_ms ||
+	    a->promiscuous != b->promiscuous)
 		return CAPTURE_REOPEN;
 	if (strcmp(a->filter, b->filter) != 0)
 		return CAPTURE_FILTER_CHANGED;

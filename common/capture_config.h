@@ -21,8 +21,9 @@
 #define CAPTURE_FILTER_SIZE 4096 /* with the NUL */
 
 struct capture_config {
-	uint64_t buffer; /* bytes of kernel ring per interface, split over its handles */
-	uint64_t flows;	 /* most flows of one interval; more go to overflow flows */
+	uint64_t
+	    buffer; /* bytes of kernel ring per interface, split over its handles */
+	uint64_t flows; /* most flows of one interval; more go to overflow flows */
 	uint32_t snaplen;
 	uint32_t timeout_ms; /* how long the kernel may hold packets back; never 0 */
 	bool promiscuous;
@@ -35,9 +36,9 @@ void capture_config_default(struct capture_config *config);
 enum capture_config_change {
 	CAPTURE_SAME = 0,
 	CAPTURE_FILTER_CHANGED, /* the filter alone: applied in place */
-	CAPTURE_REOPEN,		/* anything else: a successor must open the capture */
+	CAPTURE_REOPEN, /* anything else: a successor must open the capture */
 };
-enum capture_config_change capture_config_compare(
-    const struct capture_config *a, const struct capture_config *b);
+enum capture_config_change
+capture_config_compare(const struct capture_config *a, const struct capture_config *b);
 
 #endif

@@ -9,11 +9,11 @@
 #define WEIR_COMMON_CHILD_H
 
 /* Descriptors a child finds when it starts; everything else is closed. */
-#define CHILD_FD_START 3   /* read end: the first message, framed (proto/frame.h) */
-#define CHILD_FD_DATA 4	   /* worker: record file; store: its directory */
-#define CHILD_FD_ERRORS 5  /* worker: error capture file, write only; may be absent */
-#define CHILD_FD_INPUT 6   /* worker in file mode: the capture file */
-#define CHILD_FD_OUTPUT 7  /* worker in file mode: where frames with the flows go */
+#define CHILD_FD_START 3 /* read end: the first message, framed (proto/frame.h) */
+#define CHILD_FD_DATA 4 /* worker: record file; store: its directory */
+#define CHILD_FD_ERRORS 5 /* worker: error capture file, write only; may be absent */
+#define CHILD_FD_INPUT 6 /* worker in file mode: the capture file */
+#define CHILD_FD_OUTPUT 7 /* worker in file mode: where frames with the flows go */
 
 /* The lifelines, at the highest descriptors: the kernel closes descriptors in order
  * of number, and the end of this one must not wait for packet sockets to close. */
@@ -21,8 +21,8 @@
 #define CHILD_FD_PARENT 201 /* read end: its end tells that the supervisor is gone */
 
 /* Exit codes of children beside 0 (the supervisor closed the pipe) and 2 (usage). */
-#define CHILD_EXIT_FAILED 1	/* something that a restart may mend; stderr says what */
-#define CHILD_EXIT_RECORDS 3	/* worker: the record file is damaged or not ours */
-#define CHILD_EXIT_PRIVILEGE 4	/* could not become what it must be */
+#define CHILD_EXIT_FAILED 1 /* something that a restart may mend; stderr says what */
+#define CHILD_EXIT_RECORDS 3 /* worker: the record file is damaged or not ours */
+#define CHILD_EXIT_PRIVILEGE 4 /* could not become what it must be */
 
 #endif

@@ -10,7 +10,8 @@
 #define MS_PER_S INT64_C(1000)
 
 struct mono {
-	int64_t ns; /* CLOCK_BOOTTIME: goes on through suspend, the same in all processes */
+	int64_t
+	    ns; /* CLOCK_BOOTTIME: goes on through suspend, the same in all processes */
 };
 
 struct wall {

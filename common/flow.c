@@ -22,9 +22,22 @@ static const struct {
 	uint8_t number;
 	const char *name;
 } protocols[] = {
-    {1, "icmp"}, {2, "igmp"}, {4, "ipip"}, {6, "tcp"}, {17, "udp"}, {41, "ipv6"},
-    {47, "gre"}, {50, "esp"}, {51, "ah"}, {58, "icmpv6"}, {88, "eigrp"}, {89, "ospf"},
-    {103, "pim"}, {112, "vrrp"}, {132, "sctp"}, {136, "udplite"},
+    {1, "icmp"},
+    {2, "igmp"},
+    {4, "ipip"},
+    {6, "tcp"},
+    {17, "udp"},
+    {41, "ipv6"},
+    {47, "gre"},
+    {50, "esp"},
+    {51, "ah"},
+    {58, "icmpv6"},
+    {88, "eigrp"},
+    {89, "ospf"},
+    {103, "pim"},
+    {112, "vrrp"},
+    {132, "sctp"},
+    {136, "udplite"},
 };
 
 const char *

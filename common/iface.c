@@ -41,7 +41,7 @@ iface_file_name(const char *name, char out[static IFACE_FILE_NAME_SIZE])
 	for (size_t i = 0; name[i] != '\0' && i < IFACE_NAME_SIZE - 1; i++) {
 		unsigned char c = (unsigned char)name[i];
 		bool plain = (c < 0x80 && isalnum(c)) || c == '-' || c == '_' ||
-			     (c == '.' && i > 0);
+		    (c == '.' && i > 0);
 		if (plain)
 			*to++ = (char)c;
 		else

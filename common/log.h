@@ -10,8 +10,12 @@
 #ifndef WEIR_COMMON_LOG_H
 #define WEIR_COMMON_LOG_H
 
-enum log_level { LOG_LEVEL_ERR = 3, LOG_LEVEL_WARNING = 4, LOG_LEVEL_INFO = 6,
-	LOG_LEVEL_DEBUG = 7 };
+enum log_level {
+	LOG_LEVEL_ERR = 3,
+	LOG_LEVEL_WARNING = 4,
+	LOG_LEVEL_INFO = 6,
+	LOG_LEVEL_DEBUG = 7
+};
 
 /* Names the program, and optionally the interface it serves ("" or NULL for none).
  * Call before other threads exist. WEIR_DEBUG=1 in the environment shows debug lines. */

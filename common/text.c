@@ -43,9 +43,9 @@ number_with_unit(const char *text, const struct unit *units, uint64_t *out)
 int
 text_to_bytes(const char *text, uint64_t *out)
 {
-	static const struct unit units[] = {{"", 1}, {"B", 1}, {"KiB", UINT64_C(1) << 10},
-	    {"MiB", UINT64_C(1) << 20}, {"GiB", UINT64_C(1) << 30},
-	    {"TiB", UINT64_C(1) << 40}, {NULL, 0}};
+	static const struct unit units[] = {{"", 1}, {"B", 1},
+	    {"KiB", UINT64_C(1) << 10}, {"MiB", UINT64_C(1) << 20},
+	    {"GiB", UINT64_C(1) << 30}, {"TiB", UINT64_C(1) << 40}, {NULL, 0}};
 
 	return number_with_unit(text, units, out);
 }
@@ -131,8 +131,8 @@ calendar_ms(const char *at, int64_t *out)
 	if (tm.tm_mday != day) /* 30 February became March */
 		return false;
 	*out = ((int64_t)seconds - sign * (zone_hours * 3600 + zone_minutes * 60)) *
-		   MS_PER_S +
-	       ms;
+		MS_PER_S +
+	    ms;
 	return true;
 }
 
@@ -182,8 +182,10 @@ scaled(uint64_t value, unsigned step, const char *const *units, char buf[static 
 		snprintf(buf, 16, "%llu%s", (unsigned long long)value, units[0]);
 	else
 		snprintf(buf, 16, "%.*f%s",
-		    scaled_value < 9.995 ? 2 : scaled_value < 99.95 ? 1 : 0, scaled_value,
-		    units[unit]);
+		    scaled_value < 9.995       ? 2
+			: scaled_value < 99.95 ? 1
+					       : 0,
+		    scaled_value, units[unit]);
 	return buf;
 }
 
@@ -199,7 +201,8 @@ text_bytes(uint64_t bytes, char buf[static 16])
 char *
 text_count(uint64_t count, char buf[static 16])
 {
-	static const char *const units[] = {"", " k", " M", " G", " T", " P", " E", NULL};
+	static const char *const units[] = {
+	    "", " k", " M", " G", " T", " P", " E", NULL};
 
 	return scaled(count, 1000, units, buf);
 }
@@ -228,10 +231,12 @@ text_duration_ms(int64_t ms, char buf[static 32])
 static size_t
 utf8_length(const unsigned char *s, size_t left)
 {
-	size_t len = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2
-	    : s[0] < 0xf0			       ? 3
-	    : s[0] < 0xf5			       ? 4
-						       : 0;
+	size_t len = s[0] < 0x80 ? 1
+	    : s[0] < 0xc2        ? 0
+	    : s[0] < 0xe0        ? 2
+	    : s[0] < 0xf0        ? 3
+	    : s[0] < 0xf5        ? 4
+				 : 0;
 
 	if (len == 0 || len > left)
 		return 0;
@@ -261,7 +266,8 @@ text_escape(char *out, size_t size, const char *from, size_t len)
 		if (n == 0 || control) {
 			if (used + 4 >= size)
 				break;
-			used += (size_t)snprintf(out + used, size - used, "\\x%02x", *s);
+			used +=
+			    (size_t)snprintf(out + used, size - used, "\\x%02x", *s);
 			i++;
 		} else {
 			if (used + n >= size)

@@ -27,17 +27,17 @@
 
 enum msg_type {
 	MSG_NONE = 0,
-	MSG_PING,    /* anybody to anybody: are you there? */
-	MSG_STATUS,  /* client to supervisor, supervisor to child */
-	MSG_ROTATE,  /* client to supervisor, supervisor to worker */
-	MSG_UPDATE,  /* supervisor to worker; also its first message, on a descriptor */
+	MSG_PING, /* anybody to anybody: are you there? */
+	MSG_STATUS, /* client to supervisor, supervisor to child */
+	MSG_ROTATE, /* client to supervisor, supervisor to worker */
+	MSG_UPDATE, /* supervisor to worker; also its first message, on a descriptor */
 	MSG_DISABLE, /* supervisor to worker: drain, close the capture, keep the flows */
-	MSG_FETCH,   /* supervisor to worker: a chunk of the frozen generation */
+	MSG_FETCH, /* supervisor to worker: a chunk of the frozen generation */
 	MSG_RELEASE, /* supervisor to worker: the frozen generation is durable */
-	MSG_APPEND,  /* supervisor to store: a chunk of a flow map */
-	MSG_FLUSH,   /* supervisor to store: last words before the end */
-	MSG_MAP,     /* worker in file mode, framed on a descriptor: a chunk */
-	MSG_BOOKS,   /* worker in file mode: the books, the last message */
+	MSG_APPEND, /* supervisor to store: a chunk of a flow map */
+	MSG_FLUSH, /* supervisor to store: last words before the end */
+	MSG_MAP, /* worker in file mode, framed on a descriptor: a chunk */
+	MSG_BOOKS, /* worker in file mode: the books, the last message */
 	MSG_TYPE_MAX
 };
 
@@ -49,9 +49,10 @@ enum msg_role {
 };
 
 struct msg_policy {
-	const char *name;  /* "type" on the wire */
-	unsigned roles;	   /* set of enum msg_role that serve it */
-	bool changes_state; /* carries "seq"; the same number again does nothing twice */
+	const char *name; /* "type" on the wire */
+	unsigned roles; /* set of enum msg_role that serve it */
+	bool
+	    changes_state; /* carries "seq"; the same number again does nothing twice */
 };
 
 /* NULL for numbers out of range and for retired types. */
@@ -61,15 +62,15 @@ enum msg_type msg_type_from_name(const char *name, size_t len);
 /* Why a request failed: "error" on the wire, beside "text" for people. Append only. */
 enum msg_error {
 	MSG_OK = 0,
-	MSG_E_BAD_MESSAGE,   /* not msgpack, over a limit, a key missing or ill-typed */
-	MSG_E_VERSION,	     /* another protocol version */
-	MSG_E_UNKNOWN_TYPE,  /* nobody serves this here */
+	MSG_E_BAD_MESSAGE, /* not msgpack, over a limit, a key missing or ill-typed */
+	MSG_E_VERSION, /* another protocol version */
+	MSG_E_UNKNOWN_TYPE, /* nobody serves this here */
 	MSG_E_UNKNOWN_IFACE, /* no such interface is configured */
-	MSG_E_BUSY,	     /* not now: e.g. the last rotation is not released */
-	MSG_E_SEQUENCE,	     /* the sequence number does not fit */
-	MSG_E_FAILED,	     /* tried and failed; text says why */
-	MSG_E_TIMEOUT,	     /* a child did not answer in time */
-	MSG_E_NO_CHILD,	     /* the child is not running at the moment */
+	MSG_E_BUSY, /* not now: e.g. the last rotation is not released */
+	MSG_E_SEQUENCE, /* the sequence number does not fit */
+	MSG_E_FAILED, /* tried and failed; text says why */
+	MSG_E_TIMEOUT, /* a child did not answer in time */
+	MSG_E_NO_CHILD, /* the child is not running at the moment */
 	MSG_ERROR_MAX
 };
 const char *msg_error_name(enum msg_error error);

@@ -10,7 +10,7 @@ struct pack {
 	msgpack_sbuffer buffer;
 	msgpack_packer packer;
 	struct {
-		size_t at;    /* offset of the 4 bytes that take the count */
+		size_t at; /* offset of the 4 bytes that take the count */
 		uint32_t count;
 		bool map;
 	} open[MSG_DEPTH_MAX + 1];
@@ -25,7 +25,7 @@ void pack_fini(struct pack *pack);
 void pack_clear(struct pack *pack);
 
 /* Values. Inside an array they are members; inside a map use the _key forms. */
-void pack_map(struct pack *pack);   /* opens a map; ends with pack_end() */
+void pack_map(struct pack *pack); /* opens a map; ends with pack_end() */
 void pack_array(struct pack *pack); /* opens an array; ends with pack_end() */
 void pack_end(struct pack *pack);
 void pack_u64(struct pack *pack, uint64_t value);

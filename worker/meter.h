@@ -16,10 +16,10 @@
 struct meter;
 
 struct meter_options {
-	int fd;		     /* record file, opened by the supervisor (or a memfd); kept */
-	const char *iface;   /* for the header of a new file, compared on adoption */
-	uint64_t file_id;    /* of a new file */
-	int64_t begin_ms;    /* label of the first interval of a new file */
+	int fd; /* record file, opened by the supervisor (or a memfd); kept */
+	const char *iface; /* for the header of a new file, compared on adoption */
+	uint64_t file_id; /* of a new file */
+	int64_t begin_ms; /* label of the first interval of a new file */
 	uint64_t flow_limit; /* at most CAPTURE_FLOWS_MAX */
 };
 
@@ -32,9 +32,9 @@ void meter_free(struct meter *meter);
 
 /* What meter_open() found. */
 struct meter_adoption {
-	bool adopted;	 /* the file had been used before */
-	bool repaired;	 /* a half counted packet was taken back */
-	uint64_t flows;	 /* records of the running interval at that time */
+	bool adopted; /* the file had been used before */
+	bool repaired; /* a half counted packet was taken back */
+	uint64_t flows; /* records of the running interval at that time */
 };
 struct meter_adoption meter_adoption(const struct meter *meter);
 
@@ -61,7 +61,7 @@ uint64_t meter_file_id(const struct meter *meter);
 /* The last command carried out on this record file (PROTOCOL.md, "Sequence numbers"),
  * also by a dead predecessor. */
 struct meter_command {
-	uint64_t seq;  /* 0: none yet */
+	uint64_t seq; /* 0: none yet */
 	uint32_t type; /* enum msg_type */
 	uint32_t result; /* meaning is the caller's */
 };
@@ -73,7 +73,8 @@ void meter_set_command(struct meter *meter, struct meter_command command);
  * the frozen interval; -EBUSY while the last one is not released (counted in the
  * running interval's `busy`); -ENOSPC when there is no room to begin a new one.
  * `end_ms` that is not later than the begin is replaced by begin + length. */
-int meter_rotate(struct meter *meter, uint64_t seq, int64_t end_ms, struct interval *out);
+int
+meter_rotate(struct meter *meter, uint64_t seq, int64_t end_ms, struct interval *out);
 
 /* The frozen generation that is not released, if any: its rotation number (0: none)
  * and interval. */
