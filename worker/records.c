@@ -100,6 +100,13 @@ create(struct records *records, const char *iface, uint64_t file_id, int64_t beg
 	return 0;
 }
 
+/* Far enough from the ends of the type that differences cannot overflow. */
+static bool
+believable_time(int64_t ms)
+{
+	return ms >= 0 && ms <= INT64_C(1) << 53;
+}
+
 /* What must hold before anything in the file is believed. */
 static int
 check(const struct records *records, const char *iface, off_t size)
@@ -122,6 +129,10 @@ check(const struct records *records, const char *iface, off_t size)
 		if (generation->allocated > RECORDS_CAPACITY ||
 		    generation->count > generation->allocated ||
 		    generation->count < RECORDS_OVERFLOW)
+			return -EBADMSG;
+		if (!believable_time(generation->begin_ms) ||
+		    !believable_time(generation->end_ms) ||
+		    generation->begin_mono_ns < 0 || generation->length_ns < 0)
 			return -EBADMSG;
 		end = (uint64_t)generation_offset(g) +
 		    generation->allocated * sizeof(struct record);

@@ -60,8 +60,8 @@ count_for_ever(int fd, struct progress *progress, unsigned salt)
 			f.data[12] = 0x99; /* refused */
 		meter_packet(meter, &p);
 		meter_flush(meter);
-		progress->packets++;
 		progress->bytes += p.wire_len;
+		progress->packets++;
 		if (i % 20000 == 19999) {
 			uint64_t seq = meter_last_command(meter).seq + 1;
 			if (meter_rotate(meter, seq, (int64_t)seq * 1000, &iv) == 0) {
