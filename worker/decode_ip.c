@@ -89,6 +89,11 @@ decode_ipv4(struct cursor c, struct decoded *out)
 	if (total != 0 && total < cursor_left(&c))
 		c.end = ip + total;
 	fragment = (get_be16(ip + 6) & 0x1fff) != 0;
+	if (get_be16(ip + 6) & 0x3fff) { /* an offset, or more to come */
+		out->fragment = fragment ? FRAGMENT_LATER : FRAGMENT_FIRST;
+		out->fragment_proto = ip[9];
+		out->fragment_id = get_be16(ip + 4);
+	}
 	if (cursor_left(&c) < header) {
 		/* Options are cut off. Without ports the key is complete all the same. */
 		if (!fragment && has_ports(ip[9]))
@@ -134,6 +139,13 @@ decode_ipv6(struct cursor c, struct decoded *out)
 			if (cursor_left(&c) < 8)
 				return REFUSED_TRUNCATED;
 			fragment = (get_be16(c.at + 2) & 0xfff8) != 0;
+			/* One that is whole is no fragment (RFC 6946). */
+			if (get_be16(c.at + 2) & 0xfff9) {
+				out->fragment =
+				    fragment ? FRAGMENT_LATER : FRAGMENT_FIRST;
+				out->fragment_proto = c.at[0];
+				out->fragment_id = get_be32(c.at + 4);
+			}
 			len = 8;
 			break;
 		default:
@@ -148,6 +160,18 @@ decode_ipv6(struct cursor c, struct decoded *out)
 			c.at += len;
 	}
 	return decode_upper(c, FAMILY_IPV6, next, true, ip + 8, ip + 24, out);
+}
+
+void
+decode_complete_fragment(
+    struct decoded *packet, uint8_t proto, uint16_t sport, uint16_t dport)
+{
+	struct flow_key key = packet->key;
+	uint8_t from = packet->sender;
+
+	set_key(packet, key.family, proto, key.address[from], key.address[!from], sport,
+	    dport);
+	orient_packet(packet, -1);
 }
 
 enum refusal

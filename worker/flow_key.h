@@ -24,6 +24,13 @@ struct flow_key {
 };
 _Static_assert(sizeof(struct flow_key) == 40, "the key has no padding");
 
+/* FIRST carries the ports for the LATER ones (fragments.h). */
+enum fragment {
+	FRAGMENT_NONE = 0,
+	FRAGMENT_FIRST,
+	FRAGMENT_LATER
+};
+
 struct decoded {
 	struct flow_key key;
 	uint8_t sender; /* enum endpoint: which end the packet comes from */
@@ -31,6 +38,9 @@ struct decoded {
 	uint8_t tcp_flags; /* 0 when not TCP or not captured */
 	uint8_t orientation; /* the packet's own evidence; ORIENT_NONE without any */
 	uint8_t initiator; /* enum endpoint it points to; only with evidence */
+	uint8_t fragment; /* enum fragment */
+	uint8_t fragment_proto; /* of the fragment header; what the id belongs to */
+	uint32_t fragment_id;
 };
 
 static inline int

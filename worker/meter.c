@@ -44,6 +44,11 @@ meter_open(struct meter **out, const struct meter_options *options)
 		rc = -errno;
 		goto out;
 	}
+	meter->fragments = fragments_new(meter->seed);
+	if (!meter->fragments) {
+		rc = -ENOMEM;
+		goto out;
+	}
 	for (unsigned g = 0; g < 2; g++) {
 		rc = flow_index_init(&meter->index[g]);
 		if (rc != 0)
@@ -80,6 +85,7 @@ meter_free(struct meter *meter)
 	records_close(&meter->records);
 	flow_index_fini(&meter->index[0]);
 	flow_index_fini(&meter->index[1]);
+	fragments_free(meter->fragments);
 	free(meter);
 }
 

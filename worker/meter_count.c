@@ -240,6 +240,8 @@ meter_packet(struct meter *meter, const struct packet *packet)
 		count_refused(meter, class, packet->wire_len);
 		return;
 	}
+	if (p->packet.fragment != FRAGMENT_NONE)
+		fragments_packet(meter->fragments, &p->packet, packet->ts_ns);
 	p->ts_ns = packet->ts_ns;
 	p->wire_len = packet->wire_len;
 	p->hash = meter_hash(meter, &p->packet.key);

@@ -3,6 +3,7 @@
 #define WEIR_WORKER_METER_PRIVATE_H
 
 #include "worker/flow_index.h"
+#include "worker/fragments.h"
 #include "worker/meter.h"
 #include "worker/records.h"
 
@@ -20,6 +21,7 @@ struct pending {
 struct meter {
 	struct records records;
 	struct flow_index index[2]; /* of generation 0 and 1 */
+	struct fragments *fragments;
 	uint64_t seed;
 	uint64_t flow_limit;
 	bool no_room; /* the file or the index could not grow in this interval */

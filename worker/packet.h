@@ -15,4 +15,20 @@ struct packet {
 	enum observed observed; /* by the handle; a cooked header overrides it */
 };
 
+/* Years 1824 to 2115: differences fit 64 bits, too. Files may say anything; what lies
+ * outside counts at the edge. */
+#define PACKET_TIME_MAX_S INT64_C(4600000000)
+
+static inline int64_t
+packet_time_ns(int64_t seconds, int64_t ns)
+{
+	if (seconds > PACKET_TIME_MAX_S)
+		seconds = PACKET_TIME_MAX_S;
+	if (seconds < -PACKET_TIME_MAX_S)
+		seconds = -PACKET_TIME_MAX_S;
+	if (ns > INT32_MAX || ns < INT32_MIN)
+		ns = 0;
+	return seconds * INT64_C(1000000000) + ns;
+}
+
 #endif

@@ -1,0 +1,144 @@
+"""Processes killed under traffic: what was counted is in the store, once."""
+
+import os
+import signal
+import statistics
+import threading
+import time
+import unittest
+
+from harness import Daemon, Namespace, ethernet, ipv4, main, need_root, udp, wait_for
+
+need_root()
+
+
+class Sender(threading.Thread):
+    """Packets of many flows on va until told to stop; knows how many it sent."""
+
+    def __init__(self, ns, flows=10000, pps=5000):
+        super().__init__(daemon=True)
+        self.sock = ns.packet_socket("va")
+        self.frames = [ethernet(ipv4("10.1.%d.%d" % (i >> 8 & 255, i & 255), "10.9.0.1", 17,
+                                     udp(1024 + (i >> 16), 53, b"x" * 20)))
+                       for i in range(flows)]
+        self.pps = pps
+        self.sent = 0
+        self.going = True
+
+    def run(self):
+        start = time.monotonic()
+        while self.going:
+            due = int((time.monotonic() - start) * self.pps)
+            while self.sent < due:
+                self.sock.send(self.frames[self.sent % len(self.frames)])
+                self.sent += 1
+            time.sleep(0.002)
+
+    def stop(self):
+        self.going = False
+        self.join()
+        self.sock.close()
+        return self.sent
+
+
+def active_pid(daemon, iface, not_pid):
+    status = daemon.iface(iface)
+    return (status["pid"] not in (0, not_pid) and status["state"] == "active" and
+            status["worker"] and status)
+
+
+class Kill(unittest.TestCase):
+    def setUp(self):
+        self.ns = Namespace()
+        self.ns.veth()
+        self.daemon = Daemon(["va", "vb"], self.ns)
+
+    def tearDown(self):
+        self.daemon.close()
+        self.ns.close()
+
+    def test_workers_killed_in_the_middle(self):
+        sender = Sender(self.ns)
+        sender.start()
+        wait_for(lambda: sender.sent >= 12000)
+        gaps = []
+        counted_before_kill = 0
+        for i in range(20):
+            status = self.daemon.iface("vb")
+            counted_before_kill = status["worker"]["interval"]["books"]["packets"]
+            os.kill(status["pid"], signal.SIGKILL)
+            after = wait_for(lambda: active_pid(self.daemon, "vb", status["pid"]))
+            self.assertTrue(after["worker"]["adoption"])
+            # Nothing that status had told is gone.
+            self.assertGreaterEqual(
+                after["worker"]["interval"]["books"]["packets"], counted_before_kill)
+            gaps.append(after["worker"]["adoption"]["ms"])
+            self.assertEqual(after["restarts"], i + 1)
+            self.assertIn("signal 9", after["last_exit"])
+            time.sleep(0.15)
+        sent = sender.stop()
+        time.sleep(0.4)
+        print("from start to counting, ms, median of %d: %s" %
+              (len(gaps), statistics.median(gaps)))
+        # The other interface loses nothing.
+        self.assertEqual(self.daemon.iface("va")["worker"]["interval"]["books"]["packets"],
+                         sent)
+        books = self.daemon.iface("vb")["worker"]["interval"]["books"]
+        self.assertLessEqual(books["packets"], sent)
+        self.assertEqual(self.daemon.iface("vb")["worker"]["interval"]["cuts"], 20)
+        done = self.daemon.rotate()
+        self.assertTrue(all(i["done"] for i in done.values()), done)
+        for name, packets in (("va", sent), ("vb", books["packets"])):
+            self.assertEqual(done[name]["books"]["packets"], packets)
+            self.assertEqual(self.daemon.total("-i", name)[0], packets)
+
+    def test_the_store_killed_between_rotations(self):
+        sender = Sender(self.ns, flows=5000, pps=3000)
+        sender.start()
+        wait_for(lambda: sender.sent >= 1000)
+        for i in range(10):
+            pid = self.daemon.status()["store"]["pid"]
+            killer = threading.Timer(0.001 * i * 3, os.kill, (pid, signal.SIGKILL))
+            killer.start()
+            self.daemon.rotate()
+            killer.join()
+            wait_for(lambda: self.daemon.status()["store"]["running"] and
+                     self.daemon.status()["store"]["pid"] != pid)
+        sent = sender.stop()
+        time.sleep(0.4)
+
+        def handed_over():
+            self.daemon.rotate()
+            status = self.daemon.status()
+            return all(i["waiting"] is None for i in status["ifaces"].values())
+        wait_for(handed_over, 60)
+        self.daemon.rotate()
+        for name in ("va", "vb"):
+            self.assertEqual(self.daemon.total("-i", name)[0], sent)
+
+    def test_the_supervisor_killed_and_started_again(self):
+        sender = Sender(self.ns, flows=2000, pps=2000)
+        sender.start()
+        wait_for(lambda: sender.sent >= 2000)
+        before = {name: self.daemon.iface(name) for name in ("va", "vb")}
+        self.daemon.kill()
+        for name in before:
+            wait_for(lambda: not os.path.exists("/proc/%d" % before[name]["pid"]))
+        self.daemon.start()
+        for name in before:
+            after = self.daemon.iface(name)
+            self.assertGreaterEqual(
+                after["worker"]["interval"]["books"]["packets"],
+                before[name]["worker"]["interval"]["books"]["packets"])
+            self.assertEqual(after["worker"]["file_id"], before[name]["worker"]["file_id"])
+        sender.stop()
+        time.sleep(0.4)
+        expected = {name: self.daemon.iface(name)["worker"]["interval"]["books"]["packets"]
+                    for name in before}
+        self.assertEqual(self.daemon.stop(), 0)
+        for name in before:
+            self.assertEqual(self.daemon.total("-i", name)[0], expected[name])
+
+
+if __name__ == "__main__":
+    main()
