@@ -137,8 +137,17 @@ orient_by_ports(struct decoded *packet)
 	return true;
 }
 
-void
-orient_packet(struct decoded *packet, int icmp_type)
+/* Whoever speaks to itself, address and port, has one end only. */
+static bool
+is_one_end(const struct flow_key *key)
+{
+	return key->port[ENDPOINT_A] == key->port[ENDPOINT_B] &&
+	    memcmp(key->address[ENDPOINT_A], key->address[ENDPOINT_B],
+		sizeof(key->address[0])) == 0;
+}
+
+static void
+find_evidence(struct decoded *packet, int icmp_type)
 {
 	uint8_t sender = packet->sender;
 	enum icmp_role role;
@@ -167,4 +176,12 @@ orient_packet(struct decoded *packet, int icmp_type)
 	}
 	if (!orient_by_group(packet))
 		(void)orient_by_ports(packet);
+}
+
+void
+orient_packet(struct decoded *packet, int icmp_type)
+{
+	find_evidence(packet, icmp_type);
+	if (packet->initiator != packet->sender && is_one_end(&packet->key))
+		packet->initiator = packet->sender;
 }

@@ -96,11 +96,27 @@ every_case_whichever_end_sends(void **state)
 	}
 }
 
+/* An echo reply to oneself is not answered by somebody else. */
+static void
+one_end_alone_is_the_initiator(void **state)
+{
+	struct decoded d = {.sender = ENDPOINT_A};
+
+	(void)state;
+	d.key.family = FAMILY_IPV4;
+	d.key.proto = 1;
+	d.key.address[ENDPOINT_A][0] = d.key.address[ENDPOINT_B][0] = 127;
+	orient_packet(&d, 0);
+	assert_int_equal(d.orientation, ORIENT_ICMP);
+	assert_int_equal(d.initiator, ENDPOINT_A);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(every_case_whichever_end_sends),
+	    cmocka_unit_test(one_end_alone_is_the_initiator),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -193,8 +193,10 @@ class Daemon:
         return json.loads(self.ctl("-o", "json", *args).stdout)
 
     def status(self, check=True):
-        done = self.ctl("-o", "json", "status", check=check)
-        return json.loads(done.stdout) if done.returncode == 0 else None
+        done = self.ctl("-o", "json", "status", check=False)
+        if check and done.returncode not in (0, 4):  # 4: a worker has just ended
+            raise RuntimeError("status: exit %d: %s" % (done.returncode, done.stderr))
+        return json.loads(done.stdout) if done.returncode in (0, 4) else None
 
     def iface(self, name):
         return self.status()["ifaces"][name]
@@ -221,6 +223,7 @@ class Daemon:
     def kill(self):
         self.process.kill()
         self.process.wait()
+        self.log.close()
         self.process = None
 
     def close(self):
@@ -231,6 +234,7 @@ class Daemon:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+            self.log.close()
         self.process = None
         shutil.rmtree(self.dir, ignore_errors=True)
         shutil.rmtree(self.records, ignore_errors=True)

@@ -1,6 +1,7 @@
 """weirctl read: flows and books of capture files, made here packet by packet."""
 
 import gzip
+import json
 import os
 import subprocess
 import tempfile
@@ -105,7 +106,6 @@ class Read(unittest.TestCase):
         for content in (data, gzip.compress(data)):
             done = subprocess.run([os.path.join(BIN, "weirctl"), "-o", "json", "read", "-"],
                                   input=content, stdout=subprocess.PIPE, check=True)
-            import json
             self.assertEqual(json.loads(done.stdout)["books"], plain["books"])
 
     def test_an_unknown_link_type_is_a_warning(self):

@@ -1,6 +1,9 @@
 """Captures replayed over veth: the store holds what was sent, per direction."""
 
+import csv
 import os
+import struct
+import subprocess
 import tempfile
 import time
 import unittest
@@ -70,8 +73,8 @@ class Replay(unittest.TestCase):
             if not os.path.exists(path):
                 self.skipTest("no capture files")
             with self.subTest(name):
-                packets, size = tcpdump_sum(path)
-                self.replay(path, "--pps=3000", "--mtu-trunc")
+                packets, size = manifest_sum("everyday/" + name)
+                self.replay(path, "--pps=3000")
                 self.check(packets, size)
                 self.daemon.close()
                 self.daemon = Daemon(["va", "vb"], self.ns)
@@ -119,9 +122,8 @@ class Loopback(unittest.TestCase):
                   "while n < 2000000: n += len(p.recv(1 << 20))\n"
                   "t.join(); c.close(); p.close()\n")
         with tempfile.NamedTemporaryFile() as out:
-            import subprocess
             dump = subprocess.Popen(ns.prefix() + [
-                "tcpdump", "-i", "lo", "-s", "262144", "-U", "-w", out.name, "-Q", "in"],
+                "tcpdump", "-i", "lo", "-s", "262144", "-B", "65536", "-U", "-w", out.name, "-Q", "in"],
                 stderr=subprocess.PIPE)
             dump.stderr.readline()
             time.sleep(0.5)
@@ -139,9 +141,16 @@ class Loopback(unittest.TestCase):
         ns.close()
 
 
+def manifest_sum(name):
+    with open(os.path.join(PCAPS, "MANIFEST.tsv"), newline="") as f:
+        for row in csv.DictReader(f, delimiter="\t", quoting=csv.QUOTE_NONE):
+            if row["file"] == name:
+                return int(row["packets"]), int(row["wire_bytes"])
+    raise KeyError(name)
+
+
 def tcpdump_sum(path):
     """Packets and frame bytes of a pcap file, read without any library."""
-    import struct
     with open(path, "rb") as f:
         data = f.read()
     magic = data[:4]

@@ -1,13 +1,18 @@
 """Start and end of the daemon: a wrong configuration, and many starts."""
 
 import os
+import re
 import subprocess
 import tempfile
 import unittest
 
-from harness import BIN, Daemon, Namespace, main, need_root
+from harness import (BIN, CLIENT_GROUP, Daemon, Namespace, STORE_USER, WORKER_USER, main,
+                     need_root)
 
 need_root()
+
+USERS = 'worker_user: "%d"\nstore_user: "%d"\nclient_group: "%d"\n' % (
+    WORKER_USER, STORE_USER, CLIENT_GROUP)
 
 
 def supervisor(*args):
@@ -44,7 +49,16 @@ class Configuration(unittest.TestCase):
         self.assertIn("/nonexistent/weir.yaml", done.stderr)
 
     def test_a_good_file(self):
-        self.check("interfaces:\n  - name: lo\n", code=0)
+        self.check(USERS + "interfaces:\n  - name: lo\n", code=0)
+
+    def test_users_that_are_missing_are_named_with_the_remedy(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as f:
+            f.write("worker_user: weir-nobody\ninterfaces:\n  - name: lo\n")
+            f.flush()
+            done = supervisor("-c", f.name, "--check")
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("weir-nobody", done.stderr)
+            self.assertIn("useradd", done.stderr)
 
     def test_wrong_usage(self):
         self.assertEqual(supervisor("--nonsense").returncode, 2)
@@ -54,8 +68,14 @@ class Configuration(unittest.TestCase):
 
     def test_the_example_that_is_installed_is_valid(self):
         here = os.path.dirname(os.path.abspath(__file__))
-        done = supervisor("--check", "-c", os.path.join(here, "../../packaging/weir.yaml"))
-        self.assertEqual(done.returncode, 0, done.stderr)
+        with open(os.path.join(here, "../../packaging/weir.yaml")) as f:
+            text = f.read()
+        for key, user in (("worker_user", WORKER_USER), ("store_user", STORE_USER),
+                          ("client_group", CLIENT_GROUP)):
+            # The users come with the package.
+            text, count = re.subn("(?m)^%s:.*$" % key, '%s: "%d"' % (key, user), text)
+            self.assertEqual(count, 1, key)
+        self.check(text, code=0)
 
 
 class Starts(unittest.TestCase):
