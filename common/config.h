@@ -23,15 +23,15 @@ struct config_iface {
 };
 
 struct config {
-	char runtime[PATH_MAX];	  /* sockets and the lock; short: see control socket */
-	char records[PATH_MAX];	  /* flow records, on tmpfs; "" chooses (DESIGN 4) */
-	char store[PATH_MAX];	  /* directory of the database */
-	char worker_user[64];	  /* name or number; workers run as it */
-	char store_user[64];	  /* name or number; weir-store runs as it */
-	char client_group[64];	  /* name or number; its members may use the client */
-	uint64_t rotation_ms;	  /* divides a day */
-	uint64_t keep_ms;	  /* age after which intervals leave the store; 0 never */
-	uint64_t keep_bytes;	  /* size of the store above which the oldest go; 0 never */
+	char runtime[PATH_MAX]; /* sockets and the lock; short: see control socket */
+	char records[PATH_MAX]; /* flow records, on tmpfs; "" chooses (DESIGN 4) */
+	char store[PATH_MAX]; /* directory of the database */
+	char worker_user[64]; /* name or number; workers run as it */
+	char store_user[64]; /* name or number; weir-store runs as it */
+	char client_group[64]; /* name or number; its members may use the client */
+	uint64_t rotation_ms; /* divides a day */
+	uint64_t keep_ms; /* age after which intervals leave the store; 0 never */
+	uint64_t keep_bytes; /* size of the store above which the oldest go; 0 never */
 	struct config_iface *ifaces; /* owned; in the order of the file */
 	size_t iface_count;
 };

@@ -11,6 +11,7 @@ static const struct {
 } orientations[] = {
     {ORIENT_NONE, "none", "none"},
     {ORIENT_FIRST, "first", "guess"},
+    {ORIENT_FIN, "fin", "guess"},
     {ORIENT_PORTS, "ports", "likely"},
     {ORIENT_DHCP, "dhcp", "sure"},
     {ORIENT_MULTICAST, "multicast", "sure"},

@@ -25,6 +25,7 @@ enum flow_dir {
 enum orientation {
 	ORIENT_NONE = 0, /* overflow flows: the addresses are lost */
 	ORIENT_FIRST = 10, /* the side with the earliest packet time */
+	ORIENT_FIN = 20, /* TCP FIN or FIN-ACK and nothing better */
 	ORIENT_PORTS = 30, /* a service port against an ephemeral one */
 	ORIENT_DHCP = 40, /* DHCP or DHCPv6 client port against server port */
 	ORIENT_MULTICAST = 50, /* one side is a multicast or broadcast address */

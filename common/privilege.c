@@ -68,11 +68,12 @@ privilege_become(uid_t uid, gid_t gid, bool keep_net_raw)
 	 * has none answers EINVAL, and then there are none. */
 	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	capng_clear(CAPNG_SELECT_ALL);
-	if (keep_net_raw && capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED,
-				CAP_NET_RAW) != 0)
+	if (keep_net_raw &&
+	    capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_RAW) !=
+		0)
 		return -EPERM;
-	if (capng_change_id((int)uid, (int)gid,
-		CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING) != 0)
+	if (capng_change_id(
+		(int)uid, (int)gid, CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING) != 0)
 		return -EPERM;
 	rc = set_no_new_privs();
 	if (rc != 0)

@@ -86,6 +86,31 @@ skip(const char **at, char c)
 	return true;
 }
 
+/* ".123" or nothing; digits after the third are dropped. */
+static bool
+fraction(const char **at, int *ms)
+{
+	int scale = 100;
+
+	*ms = 0;
+	if (!skip(at, '.'))
+		return true;
+	if (!isdigit((unsigned char)**at))
+		return false;
+	for (; isdigit((unsigned char)**at); (*at)++, scale /= 10)
+		*ms += (**at - '0') * scale;
+	return true;
+}
+
+static int
+days_of(int year, int month)
+{
+	static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+	bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+
+	return days[month - 1] + (month == 2 && leap);
+}
+
 static bool
 calendar_ms(const char *at, int64_t *out)
 {
@@ -95,7 +120,7 @@ calendar_ms(const char *at, int64_t *out)
 
 	if (!field(&at, 4, 1970, 9999, &year) || !skip(&at, '-') ||
 	    !field(&at, 2, 1, 12, &month) || !skip(&at, '-') ||
-	    !field(&at, 2, 1, 31, &tm.tm_mday))
+	    !field(&at, 2, 1, days_of(year, month), &tm.tm_mday))
 		return false;
 	tm.tm_year = year - 1900;
 	tm.tm_mon = month - 1;
@@ -104,14 +129,9 @@ calendar_ms(const char *at, int64_t *out)
 		if (!field(&at, 2, 0, 23, &tm.tm_hour) || !skip(&at, ':') ||
 		    !field(&at, 2, 0, 59, &tm.tm_min))
 			return false;
-		if (skip(&at, ':') && !field(&at, 2, 0, 60, &tm.tm_sec))
-			return false;
-		if (skip(&at, '.')) {
-			int scale = 100;
-			if (!isdigit((unsigned char)*at))
+		if (skip(&at, ':')) {
+			if (!field(&at, 2, 0, 60, &tm.tm_sec) || !fraction(&at, &ms))
 				return false;
-			for (; isdigit((unsigned char)*at); at++, scale /= 10)
-				ms += (*at - '0') * scale;
 		}
 		if (*at == '+' || *at == '-') {
 			sign = *at++ == '+' ? 1 : -1;
@@ -126,10 +146,7 @@ calendar_ms(const char *at, int64_t *out)
 	}
 	if (*at != '\0')
 		return false;
-	int day = tm.tm_mday;
 	seconds = timegm(&tm);
-	if (tm.tm_mday != day) /* 30 February became March */
-		return false;
 	*out = ((int64_t)seconds - sign * (zone_hours * 3600 + zone_minutes * 60)) *
 		MS_PER_S +
 	    ms;

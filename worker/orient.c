@@ -137,6 +137,20 @@ orient_by_ports(struct decoded *packet)
 	return true;
 }
 
+/* Whoever ends first without an acknowledgement is taken for the initiator, whoever
+ * answers that for the other side. Either side may end a connection, so this is weak;
+ * it counts where nothing else does. */
+static void
+orient_by_fin(struct decoded *packet)
+{
+	if (packet->key.proto != IPPROTO_TCP)
+		return;
+	if (packet->tcp_flags == TCP_FIN)
+		point_to(packet, ORIENT_FIN, packet->sender);
+	else if (packet->tcp_flags == (TCP_FIN | TCP_ACK))
+		point_to(packet, ORIENT_FIN, !packet->sender);
+}
+
 /* Whoever speaks to itself, address and port, has one end only. */
 static bool
 is_one_end(const struct flow_key *key)
@@ -174,8 +188,8 @@ find_evidence(struct decoded *packet, int icmp_type)
 	default:
 		break;
 	}
-	if (!orient_by_group(packet))
-		(void)orient_by_ports(packet);
+	if (!orient_by_group(packet) && !orient_by_ports(packet))
+		orient_by_fin(packet);
 }
 
 void

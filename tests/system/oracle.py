@@ -363,6 +363,8 @@ def evidence(src, dst, sport, dport, proto, flags, icmp_type):
         return "dhcp", False
     if is_service(sport) != is_service(dport):
         return "ports", is_service(dport)
+    if proto == 6 and flags in (0x01, 0x11):
+        return "fin", flags == 0x01
     return None
 
 
