@@ -1,0 +1,130 @@
+/* weirctl rotate: ends the running interval and says what went into the store. */
+#include <errno.h>
+#include <string.h>
+
+#include "client/client.h"
+#include "client/daemon.h"
+#include "common/log.h"
+#include "common/text.h"
+#include "proto/parts.h"
+
+#define ASK_MS 60000 /* the flows must be durable before the answer */
+
+enum {
+	C_IFACE,
+	C_DONE,
+	C_BEGIN,
+	C_END,
+	C_FLOWS,
+	C_PACKETS,
+	C_BYTES,
+	C_IN_FLOWS,
+	C_REFUSED,
+	C_ERROR,
+	C_TEXT,
+	C_MAX
+};
+
+static const struct column columns[C_MAX] = {
+    [C_IFACE] = {"iface", "IFACE", UNIT_NONE, .left = true},
+    [C_DONE] = {"done", "DONE", UNIT_NONE, .left = true},
+    [C_BEGIN] = {"begin", "BEGIN", UNIT_TIME_MS, .left = true},
+    [C_END] = {"end", "END", UNIT_TIME_MS, .left = true, .drop = 1},
+    [C_FLOWS] = {"flows", "FLOWS", .unit = UNIT_COUNT},
+    [C_PACKETS] = {"packets", "PACKETS", .unit = UNIT_COUNT},
+    [C_BYTES] = {"bytes", "BYTES", .unit = UNIT_BYTES},
+    [C_IN_FLOWS] = {"in_flows", NULL, .unit = UNIT_COUNTER},
+    [C_REFUSED] = {"refused", NULL, .unit = UNIT_COUNTER},
+    [C_ERROR] = {"error", NULL, .unit = UNIT_NONE},
+    [C_TEXT] = {"text", NULL, .unit = UNIT_NONE},
+};
+
+/* One interface of the answer: a row, and a message when it was not rotated. */
+static int
+show_iface(struct output *out, const msgpack_object_kv *kv, bool *done)
+{
+	struct books books = {0};
+	struct counter refused;
+	uint64_t flows = 0;
+	int64_t begin_ms = 0, end_ms = 0;
+	char name[IFACE_NAME_SIZE] = "";
+	char shown[IFACE_NAME_SIZE * 4];
+	char error[64], text[1024];
+
+	if (kv->key.type != MSGPACK_OBJECT_STR || kv->key.via.str.size == 0 ||
+	    kv->key.via.str.size >= sizeof(name) ||
+	    view_bool(&kv->val, "done", done) != 0)
+		return -EPROTO;
+	memcpy(name, kv->key.via.str.ptr, kv->key.via.str.size);
+	view_text(&kv->val, "error", error, sizeof(error));
+	view_text(&kv->val, "text", text, sizeof(text));
+	struct value v[C_MAX] = {
+	    [C_IFACE] = VALUE_OF_TEXT(name),
+	    [C_DONE] = VALUE_OF_BOOL(*done),
+	    [C_ERROR] = VALUE_OF_TEXT(error),
+	    [C_TEXT] = VALUE_OF_TEXT(text),
+	};
+	if (*done) {
+		if (view_u64(&kv->val, "flows", UINT64_MAX, &flows) != 0 ||
+		    view_i64(&kv->val, "begin_ms", &begin_ms) != 0 ||
+		    view_i64(&kv->val, "end_ms", &end_ms) != 0 ||
+		    view_books(&kv->val, "books", &books) != 0)
+			return -EPROTO;
+		refused = books_refused(&books);
+		v[C_BEGIN] = VALUE_OF_I64(begin_ms);
+		v[C_END] = VALUE_OF_I64(end_ms);
+		v[C_FLOWS] = VALUE_OF_U64(flows);
+		v[C_PACKETS] = VALUE_OF_U64(books.received.packets);
+		v[C_BYTES] = VALUE_OF_U64(books.received.bytes);
+		v[C_IN_FLOWS] = VALUE_OF_COUNTER(books.in_flows);
+		v[C_REFUSED] = VALUE_OF_COUNTER(refused);
+	} else {
+		text_escape(shown, sizeof(shown), name, strlen(name));
+		log_err("rotate", "%s: %s%s%s", shown, error,
+		    error[0] != '\0' && text[0] != '\0' ? ": " : "", text);
+	}
+	if (out)
+		out->ops->row(out, v);
+	return 0;
+}
+
+int
+command_rotate(const struct client *client)
+{
+	const msgpack_object *ifaces;
+	struct answer answer;
+	struct output out;
+	size_t done_count = 0;
+	int rc = 0;
+	int code = daemon_ask(client, MSG_ROTATE, ASK_MS, false, &answer);
+
+	if (code != EXIT_DONE)
+		return code;
+	if (view_map(answer.msg.body, "ifaces", &ifaces) != 0 ||
+	    ifaces->type != MSGPACK_OBJECT_MAP) {
+		log_err("rotate", "the daemon's answer is malformed");
+		answer_fini(&answer);
+		return EXIT_FAILED;
+	}
+	bool whole = client->output->exact && !client->output->flat;
+	output_open(&out, client->output, stdout);
+	if (whole)
+		out.ops->members(&out, answer.msg.body);
+	else
+		out.ops->rows_begin(&out, NULL, columns, C_MAX);
+	for (uint32_t i = 0; rc == 0 && i < ifaces->via.map.size; i++) {
+		bool done = false;
+		rc = show_iface(whole ? NULL : &out, &ifaces->via.map.ptr[i], &done);
+		done_count += done;
+	}
+	if (!whole)
+		out.ops->rows_end(&out, NULL);
+	if (rc != 0) {
+		log_err("rotate", "the daemon's answer is malformed");
+		code = EXIT_FAILED;
+	} else if (done_count < ifaces->via.map.size) {
+		code = done_count > 0 ? EXIT_INCOMPLETE : EXIT_FAILED;
+	}
+	answer_fini(&answer);
+	return client_finish(client, &out, code);
+}
