@@ -3,7 +3,7 @@
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 foreach(dep IN ITEMS
-		libpcap:PCAP msgpack:MSGPACK libcap-ng:CAPNG sqlite3:SQLITE
+		libpcap:PCAP zlib:ZLIB msgpack:MSGPACK libcap-ng:CAPNG sqlite3:SQLITE
 		libzstd:ZSTD libxxhash:XXHASH yaml-0.1:YAML libsystemd:SYSTEMD)
 	string(REPLACE ":" ";" dep ${dep})
 	list(GET dep 0 module)

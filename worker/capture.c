@@ -21,8 +21,8 @@
 #include "common/clock.h"
 #include "common/log.h"
 
-#define BATCH_MAX 4096	  /* packets of one handle between two looks at the queue */
-#define TICK_MS 1000	  /* between two readings of the kernel's counters */
+#define BATCH_MAX 4096 /* packets of one handle between two looks at the queue */
+#define TICK_MS 1000 /* between two readings of the kernel's counters */
 #define DRAIN_EXTRA_MS 200
 #define DRAIN_SETTLE_MS 20 /* for the timer of a block that has just begun */
 #define DRAIN_PAUSE_MS 2
@@ -38,7 +38,7 @@ struct capture {
 	const struct source_ops *ops;
 	struct source_options options;
 	struct capture_config config; /* options.config points here */
-	char iface[64];		      /* options.iface points here */
+	char iface[64]; /* options.iface points here */
 
 	enum capture_state state;
 	struct source *source; /* in INITIALIZED and ACTIVE */
@@ -237,7 +237,7 @@ capture_testify(
 	witness->handed_over = capture->handed_over;
 	witness->early = kernel->early;
 	witness->agrees = witness->handed_over <= witness->kernel &&
-			  witness->handed_over >= witness->kernel - witness->early;
+	    witness->handed_over >= witness->kernel - witness->early;
 	witness->drain_ms = drain_ms;
 	if (!witness->agrees)
 		log_warn("capture",
@@ -271,7 +271,8 @@ capture_drain(struct capture *capture, bool failed)
 		if (n < 0)
 			failed = true;
 		if (kernel.known && kernel.exact &&
-		    capture->handed_over == kernel.early + kernel.received - kernel.dropped)
+		    capture->handed_over ==
+			kernel.early + kernel.received - kernel.dropped)
 			break;
 		/* Early packets of the wrong direction are never handed over, so with
 		 * these the count alone does not tell the end; the timers do. */
@@ -302,7 +303,8 @@ capture_round(struct capture *capture)
 	}
 	down = capture->ops->down(capture->source);
 	if (down != capture->down) {
-		log_info("capture", down ? "the interface is down" : "the interface is up");
+		log_info(
+		    "capture", down ? "the interface is down" : "the interface is up");
 		capture->down = down;
 	}
 	if (mono_ms_between(capture->tick, mono_now()) >= TICK_MS) {
@@ -325,7 +327,8 @@ capture_disable(struct capture *capture)
 }
 
 int
-capture_set_filter(struct capture *capture, const char *text, struct source_fault *fault)
+capture_set_filter(
+    struct capture *capture, const char *text, struct source_fault *fault)
 {
 	int rc;
 

@@ -57,8 +57,8 @@ struct capture_witness {
 
 struct capture_status {
 	enum capture_state state;
-	struct source_fault fault;  /* why ERROR; else no reason and no text */
-	struct source_facts facts;  /* of the last activation; 0 handles when closed */
+	struct source_fault fault; /* why ERROR; else no reason and no text */
+	struct source_facts facts; /* of the last activation; 0 handles when closed */
 	struct capture_config config;
 	struct capture_witness witness;
 };

@@ -6,7 +6,7 @@
  *
  * Requests that change something are numbered. One that was carried out takes its
  * number, one that was refused does not. The number is kept in the record file with the
- * type and 32 bits that say what was answered, so that a repeat is answered alike, also
+ * type and a byte that says what was answered, so that a repeat is answered alike, also
  * by the process that took the file over. */
 #include "worker/commands.h"
 
@@ -19,7 +19,11 @@
 #include "proto/parts.h"
 #include "proto/view.h"
 
-enum update_result { UPDATE_UNCHANGED = 0, UPDATE_APPLIED = 1, UPDATE_SUCCESSOR = 2 };
+enum update_result {
+	UPDATE_UNCHANGED = 0,
+	UPDATE_APPLIED = 1,
+	UPDATE_SUCCESSOR = 2
+};
 
 static const char *const update_result_names[] = {
     [UPDATE_UNCHANGED] = "unchanged",
@@ -35,8 +39,8 @@ struct job {
 };
 
 static void
-run_on_capture_thread(void *ctx, const struct msg *request, struct pack *answer,
-    void (*run)(void *arg))
+run_on_capture_thread(
+    void *ctx, const struct msg *request, struct pack *answer, void (*run)(void *arg))
 {
 	struct commands *commands = ctx;
 	struct job job = {commands, request, answer};
@@ -53,28 +57,35 @@ refuse_key(struct job *job, const char *key)
 
 /* ---- sequence numbers ---- */
 
-enum turn {
-	TURN_NEW,    /* carry it out; *seq is its number */
-	TURN_AGAIN,  /* answer as before; *last says what was answered */
+enum turn_kind {
+	TURN_NEW, /* carry it out */
+	TURN_AGAIN, /* answer as before */
 	TURN_REFUSED /* the answer is made */
 };
 
-static enum turn
-take_turn(struct job *job, uint64_t *seq, struct meter_command *last)
+struct turn {
+	enum turn_kind kind;
+	uint64_t seq;
+	uint32_t result; /* TURN_AGAIN: what was kept with the answer */
+};
+
+static struct turn
+take_turn(struct job *job)
 {
-	*last = meter_last_command(job->commands->meter);
-	if (view_u64(job->request->body, "seq", UINT64_MAX, seq) != 0) {
+	const struct meter_command last = meter_last_command(job->commands->meter);
+	struct turn turn = {TURN_REFUSED, 0, last.result};
+
+	if (view_u64(job->request->body, "seq", UINT64_MAX, &turn.seq) != 0)
 		refuse_key(job, "seq");
-		return TURN_REFUSED;
-	}
-	if (*seq == last->seq + 1)
-		return TURN_NEW;
-	if (*seq == last->seq && last->seq != 0 &&
-	    last->type == (uint32_t)job->request->type)
-		return TURN_AGAIN;
-	pack_error(job->answer, job->request->type, MSG_E_SEQUENCE,
-	    "number %" PRIu64 " does not follow %" PRIu64, *seq, last->seq);
-	return TURN_REFUSED;
+	else if (turn.seq == last.seq + 1)
+		turn.kind = TURN_NEW;
+	else if (turn.seq == last.seq && last.seq != 0 &&
+	    last.type == (uint32_t)job->request->type)
+		turn.kind = TURN_AGAIN;
+	else
+		pack_error(job->answer, job->request->type, MSG_E_SEQUENCE,
+		    "number %" PRIu64 " does not follow %" PRIu64, turn.seq, last.seq);
+	return turn;
 }
 
 static void
@@ -143,6 +154,8 @@ pack_meter(struct pack *pack, const struct commands *commands)
 		pack_key_map(pack, "frozen");
 		pack_key_u64(pack, "seq", frozen_seq);
 		pack_key_u64(pack, "flows", frozen.flows);
+		/* For a supervisor that was not there when it was frozen. */
+		pack_key_interval(pack, "interval", &frozen);
 		pack_end(pack);
 	} else {
 		pack_key_nil(pack, "frozen");
@@ -192,18 +205,22 @@ handle_status(void *ctx, const struct msg *request, struct pack *answer)
 
 /* ---- update ---- */
 
-/* The 32 bits that are kept: result, state and reason, a byte each. */
+/* What is kept: record files hold 8 bits of a result. From the lowest: 2 of the result,
+ * 2 of the state, 4 of the reason. */
+_Static_assert(UPDATE_SUCCESSOR < 4 && CAPTURE_ERROR <= 4 && SOURCE_REASON_MAX <= 16,
+    "result, state and reason fit into 8 bits");
+
 static uint32_t
 update_bits(enum update_result result, const struct capture_status *status)
 {
-	return (uint32_t)result | (uint32_t)status->state << 8 |
-	       (uint32_t)status->fault.reason << 16;
+	return (uint32_t)result | ((uint32_t)status->state - 1) << 2 |
+	    (uint32_t)status->fault.reason << 4;
 }
 
 static void
 answer_update(struct job *job, uint32_t bits, const char *reason_text, const char *text)
 {
-	const unsigned result = bits & 0xff;
+	const unsigned result = bits & 3;
 
 	if (result > UPDATE_SUCCESSOR) {
 		pack_error(job->answer, MSG_UPDATE, MSG_E_SEQUENCE,
@@ -213,9 +230,9 @@ answer_update(struct job *job, uint32_t bits, const char *reason_text, const cha
 	pack_answer(job->answer, MSG_UPDATE);
 	pack_key_str(job->answer, "result", update_result_names[result]);
 	pack_key_str(job->answer, "state",
-	    capture_state_name((enum capture_state)(bits >> 8 & 0xff)));
+	    capture_state_name((enum capture_state)((bits >> 2 & 3) + 1)));
 	pack_key_str(job->answer, "reason",
-	    source_reason_name((enum source_reason)(bits >> 16 & 0xff)));
+	    source_reason_name((enum source_reason)(bits >> 4 & 15)));
 	pack_key_str(job->answer, "reason_text", reason_text);
 	if (text)
 		pack_key_str(job->answer, "text", text);
@@ -230,20 +247,20 @@ do_update(void *arg)
 	struct source_fault fault = {SOURCE_OK, ""};
 	struct capture_config config;
 	struct capture_status status;
-	struct meter_command last;
+	struct turn turn;
 	uint32_t bits;
-	uint64_t seq;
 
 	if (view_config(job->request->body, "config", &config) != 0) {
 		refuse_key(job, "config");
 		return;
 	}
 	capture_status(capture, &status);
-	switch (take_turn(job, &seq, &last)) {
+	turn = take_turn(job);
+	switch (turn.kind) {
 	case TURN_REFUSED:
 		return;
 	case TURN_AGAIN:
-		answer_update(job, last.result, status.fault.text, NULL);
+		answer_update(job, turn.result, status.fault.text, NULL);
 		return;
 	case TURN_NEW:
 		break;
@@ -264,9 +281,9 @@ do_update(void *arg)
 		}
 	}
 	bits = update_bits(result, &status);
-	carried_out(job, seq, bits);
-	answer_update(
-	    job, bits, status.fault.text, fault.reason == SOURCE_OK ? NULL : fault.text);
+	carried_out(job, turn.seq, bits);
+	answer_update(job, bits, status.fault.text,
+	    fault.reason == SOURCE_OK ? NULL : fault.text);
 }
 
 static void
@@ -282,23 +299,18 @@ do_disable(void *arg)
 {
 	struct job *job = arg;
 	struct capture_status status;
-	struct meter_command last;
-	uint64_t seq;
+	struct turn turn;
 
-	switch (take_turn(job, &seq, &last)) {
-	case TURN_REFUSED:
+	turn = take_turn(job);
+	if (turn.kind == TURN_REFUSED)
 		return;
-	case TURN_NEW:
+	if (turn.kind == TURN_NEW) {
 		capture_disable(job->commands->capture);
-		carried_out(job, seq, 0);
-		break;
-	case TURN_AGAIN:
-		break;
+		carried_out(job, turn.seq, 0);
 	}
 	capture_status(job->commands->capture, &status);
 	pack_answer(job->answer, MSG_DISABLE);
-	pack_key_str(
-	    job->answer, "state", capture_state_name(CAPTURE_UNINITIALIZED));
+	pack_key_str(job->answer, "state", capture_state_name(CAPTURE_UNINITIALIZED));
 	pack_witness(job->answer, &status.witness);
 }
 
@@ -323,31 +335,31 @@ do_rotate(void *arg)
 {
 	struct job *job = arg;
 	struct meter *meter = job->commands->meter;
-	struct meter_command last;
+	struct turn turn;
 	struct interval interval;
 	int64_t end_ms;
-	uint64_t seq;
 	int rc;
 
 	if (view_i64(job->request->body, "end_ms", &end_ms) != 0) {
 		refuse_key(job, "end_ms");
 		return;
 	}
-	switch (take_turn(job, &seq, &last)) {
+	turn = take_turn(job);
+	switch (turn.kind) {
 	case TURN_REFUSED:
 		return;
 	case TURN_AGAIN:
 		/* Still frozen: releasing it would have been another command. */
-		if (meter_frozen(meter, &interval) == seq)
+		if (meter_frozen(meter, &interval) == turn.seq)
 			answer_rotate(job, &interval);
 		else
 			pack_error(job->answer, MSG_ROTATE, MSG_E_SEQUENCE,
-			    "rotation %" PRIu64 " is not frozen any more", seq);
+			    "rotation %" PRIu64 " is not frozen any more", turn.seq);
 		return;
 	case TURN_NEW:
 		break;
 	}
-	rc = meter_rotate(meter, seq, end_ms, &interval);
+	rc = meter_rotate(meter, turn.seq, end_ms, &interval);
 	if (rc == 0)
 		answer_rotate(job, &interval);
 	else if (rc == -EBUSY)
@@ -355,8 +367,8 @@ do_rotate(void *arg)
 		    "rotation %" PRIu64 " is not released yet",
 		    meter_frozen(meter, &interval));
 	else
-		pack_error(job->answer, MSG_ROTATE, MSG_E_FAILED, "rotate: %s",
-		    strerror(-rc));
+		pack_error(
+		    job->answer, MSG_ROTATE, MSG_E_FAILED, "rotate: %s", strerror(-rc));
 }
 
 static void
@@ -414,27 +426,23 @@ static void
 do_release(void *arg)
 {
 	struct job *job = arg;
-	struct meter_command last;
+	struct turn turn;
 	uint64_t rotation;
-	uint64_t seq;
 
 	if (view_u64(job->request->body, "rotation", UINT64_MAX, &rotation) != 0) {
 		refuse_key(job, "rotation");
 		return;
 	}
-	switch (take_turn(job, &seq, &last)) {
-	case TURN_REFUSED:
+	turn = take_turn(job);
+	if (turn.kind == TURN_REFUSED)
 		return;
-	case TURN_NEW:
+	if (turn.kind == TURN_NEW) {
 		if (meter_release(job->commands->meter, rotation) != 0) {
 			pack_error(job->answer, MSG_RELEASE, MSG_E_SEQUENCE,
 			    "rotation %" PRIu64 " is not frozen", rotation);
 			return;
 		}
-		carried_out(job, seq, 0);
-		break;
-	case TURN_AGAIN:
-		break;
+		carried_out(job, turn.seq, 0);
 	}
 	pack_answer(job->answer, MSG_RELEASE);
 }

@@ -23,6 +23,7 @@ struct reading {
 	const struct read_options *options;
 	struct source *source;
 	struct meter *meter;
+	int records_fd; /* anonymous memory; -1 while there is no meter */
 	int meter_error; /* negative errno of opening it */
 	int64_t first_ns;
 	int64_t last_ns;
@@ -46,9 +47,10 @@ open_meter(struct reading *reading, int64_t begin_ms)
 	    .flow_limit = reading->options->flow_limit,
 	};
 
-	options.fd = memfd_create("weir-records", MFD_CLOEXEC);
-	if (options.fd < 0)
+	reading->records_fd = memfd_create("weir-records", MFD_CLOEXEC);
+	if (reading->records_fd < 0)
 		return -errno;
+	options.fd = reading->records_fd;
 	return meter_open(&reading->meter, &options);
 }
 
@@ -158,7 +160,7 @@ write_books(struct reading *reading, const struct interval *interval)
 int
 read_run(const struct read_options *options)
 {
-	struct reading reading = {.options = options};
+	struct reading reading = {.options = options, .records_fd = -1};
 	const uint64_t rotation = 1;
 	struct interval interval;
 	int rc;
@@ -190,6 +192,8 @@ read_run(const struct read_options *options)
 		log_err("read", "writing: %s", strerror(-rc));
 out:
 	meter_free(reading.meter);
+	if (reading.records_fd >= 0)
+		close(reading.records_fd);
 	source_file.close(reading.source);
 	return rc;
 }

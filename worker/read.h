@@ -6,9 +6,9 @@
 #include <stdint.h>
 
 struct read_options {
-	int input;	  /* the capture file, or a pipe */
-	int output;	  /* takes the frames (PROTOCOL.md, "Worker in file mode") */
-	bool books_only;  /* no flows */
+	int input; /* the capture file, or a pipe */
+	int output; /* takes the frames (PROTOCOL.md, "Worker in file mode") */
+	bool books_only; /* no flows */
 	uint64_t flow_limit;
 };
 

@@ -22,11 +22,11 @@
 enum source_reason {
 	SOURCE_OK = 0,
 	SOURCE_NO_SUCH_DEVICE, /* no interface of that name */
-	SOURCE_DOWN,	       /* it is there, and down */
-	SOURCE_PERMISSION,     /* not allowed to capture on it */
-	SOURCE_FILTER,	       /* the filter does not compile for its link type */
-	SOURCE_LINK_TYPE,      /* its link type is not decoded */
-	SOURCE_GONE,	       /* it vanished while it was read */
+	SOURCE_DOWN, /* it is there, and down */
+	SOURCE_PERMISSION, /* not allowed to capture on it */
+	SOURCE_FILTER, /* the filter does not compile for its link type */
+	SOURCE_LINK_TYPE, /* its link type is not decoded */
+	SOURCE_GONE, /* it vanished while it was read */
 	SOURCE_READ_FAILED,
 	SOURCE_OPEN_FAILED, /* anything else */
 	SOURCE_REASON_MAX
@@ -45,9 +45,9 @@ void source_fault_set(struct source_fault *fault, enum source_reason reason,
     const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 struct source_options {
-	const char *iface;		     /* live */
+	const char *iface; /* live */
 	const struct capture_config *config; /* live; copied */
-	int fd;				     /* file: read from here; stays open */
+	int fd; /* file: read from here; stays open */
 };
 
 /* What is in force, which is not always what was asked for. */
@@ -65,7 +65,8 @@ struct source_facts {
  * only some are handed over (those that fit the filter and the direction). */
 struct source_kernel {
 	bool known;
-	bool exact; /* it counts what is handed over, and nothing that is filtered later */
+	bool
+	    exact; /* it counts what is handed over, and nothing that is filtered later */
 	uint64_t received;
 	uint64_t dropped;
 	uint64_t early;
@@ -91,8 +92,8 @@ struct source_ops {
 
 	/* Descriptors to poll before the next dispatch(); answers how many. *wait_ms is
 	 * lowered when the source must be dispatched by then in any case. */
-	unsigned (*poll)(struct source *source, struct pollfd fds[SOURCE_HANDLES_MAX],
-	    int *wait_ms);
+	unsigned (*poll)(
+	    struct source *source, struct pollfd fds[SOURCE_HANDLES_MAX], int *wait_ms);
 
 	/* Hands what is there to the sink, at most `most` packets of each handle. Never
 	 * blocks on a live source; a file blocks as its descriptor does. Answers how many

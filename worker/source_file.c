@@ -41,7 +41,8 @@ static ssize_t
 file_cookie_read(void *cookie, char *buffer, size_t size)
 {
 	struct file *file = cookie;
-	int n = gzread(file->gz, buffer, size > FILE_BUFFER ? FILE_BUFFER : (unsigned)size);
+	int n =
+	    gzread(file->gz, buffer, size > FILE_BUFFER ? FILE_BUFFER : (unsigned)size);
 
 	if (n < 0)
 		errno = EIO;
@@ -145,7 +146,7 @@ file_packet(u_char *user, const struct pcap_pkthdr *header, const u_char *data)
 {
 	const struct delivery *to = (const struct delivery *)(const void *)user;
 	const struct packet packet = {
-	    .ts_ns = (int64_t)header->ts.tv_sec * NS_PER_S + header->ts.tv_usec,
+	    .ts_ns = packet_time_ns(header->ts.tv_sec, header->ts.tv_usec),
 	    .wire_len = header->len,
 	    .caplen = header->caplen,
 	    .data = data,
@@ -162,10 +163,12 @@ file_dispatch(struct source *source, unsigned most, source_sink *sink, void *arg
 {
 	struct file *file = file_of(source);
 	struct delivery to = {file->link_type, sink, arg};
-	int n = pcap_dispatch(file->pcap, (int)most, file_packet, (u_char *)(void *)&to);
+	int n =
+	    pcap_dispatch(file->pcap, (int)most, file_packet, (u_char *)(void *)&to);
 
 	if (n < 0)
-		return file_fault(file, fault, SOURCE_READ_FAILED, pcap_geterr(file->pcap));
+		return file_fault(
+		    file, fault, SOURCE_READ_FAILED, pcap_geterr(file->pcap));
 	if (n > 0)
 		return n;
 	/* A cut compressed file may end between two packets, which libpcap takes for the
