@@ -18,12 +18,17 @@
 #define CAPTURE_FLOWS_MIN 16
 #define CAPTURE_FLOWS_MAX UINT64_C(16777216) /* records of one generation */
 #define CAPTURE_FLOWS_DEFAULT UINT64_C(1000000)
+#define CAPTURE_ERROR_THRESHOLD_MAX UINT64_C(1000000000)
+#define CAPTURE_ERROR_THRESHOLD_DEFAULT UINT64_C(10000)
 #define CAPTURE_FILTER_SIZE 4096 /* with the NUL */
 
 struct capture_config {
 	uint64_t
 	    buffer; /* bytes of kernel ring per interface, split over its handles */
 	uint64_t flows; /* most flows of one interval; more go to overflow flows */
+	uint64_t
+	    error_threshold; /* undecodable packets in a row, over 10 s at least, after
+				     which the capture is opened again; 0: never */
 	uint32_t snaplen;
 	uint32_t timeout_ms; /* how long the kernel may hold packets back; never 0 */
 	bool promiscuous;

@@ -57,6 +57,9 @@ every_other_key_opens_the_capture_again(void **state)
 	b.timeout_ms++;
 	assert_int_equal(capture_config_compare(&a, &b), CAPTURE_REOPEN);
 	both_default(NULL);
+	b.error_threshold++;
+	assert_int_equal(capture_config_compare(&a, &b), CAPTURE_REOPEN);
+	both_default(NULL);
 	b.promiscuous = !b.promiscuous;
 	assert_int_equal(capture_config_compare(&a, &b), CAPTURE_REOPEN);
 	strcpy(b.filter, "tcp");

@@ -26,6 +26,7 @@ struct config {
 	char runtime[PATH_MAX]; /* sockets and the lock; short: see control socket */
 	char records[PATH_MAX]; /* flow records, on tmpfs; "" chooses (DESIGN 4) */
 	char store[PATH_MAX]; /* directory of the database */
+	char errors[PATH_MAX]; /* error capture files; root's; "" for none */
 	char worker_user[64]; /* name or number; workers run as it */
 	char store_user[64]; /* name or number; weir-store runs as it */
 	char client_group[64]; /* name or number; its members may use the client */

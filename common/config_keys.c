@@ -57,6 +57,8 @@ const struct config_key config_keys[] = {
      "runtime directory if that is tmpfs, else below /dev/shm", NULL},
     {CONFIG_TOP, "store", CONFIG_PATH, 1, PATH_MAX - 256, "/var/lib/weir/store",
      TOP(store), "directory of the database", NULL},
+    {CONFIG_TOP, "errors", CONFIG_PATH, 0, PATH_MAX - 256, "/var/lib/weir/errors",
+     TOP(errors), "directory of the error capture files; empty: none are kept", NULL},
     {CONFIG_TOP, "worker_user", CONFIG_ACCOUNT, 1, 63, "weir-worker", TOP(worker_user),
      "user that workers run as, name or number", NULL},
     {CONFIG_TOP, "store_user", CONFIG_ACCOUNT, 1, 63, "weir", TOP(store_user),
@@ -85,6 +87,9 @@ const struct config_key config_keys[] = {
      "how long the kernel may hold packets back to deliver them together", NULL},
     {CONFIG_CAPTURE, "promiscuous", CONFIG_BOOL, 0, 1, "true", CAPTURE(promiscuous),
      "take packets for other hosts too", NULL},
+    {CONFIG_CAPTURE, "error_threshold", CONFIG_INTEGER, 0, CAPTURE_ERROR_THRESHOLD_MAX,
+     "10000", CAPTURE(error_threshold), "undecodable packets in a row, over 10 s at least, "
+     "after which the capture is opened again; 0: never", NULL},
     {CONFIG_CAPTURE, "filter", CONFIG_TEXT, 0, CAPTURE_FILTER_SIZE - 1, "",
      CAPTURE(filter), "count only what matches, see pcap-filter(7); empty: everything",
      NULL},

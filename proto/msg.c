@@ -23,6 +23,7 @@ static const struct msg_policy policies[] = {
     [MSG_FLUSH] = {"flush", MSG_ROLE_STORE, false},
     [MSG_MAP] = {"map", 0, false},
     [MSG_BOOKS] = {"books", 0, false},
+    [MSG_ERRORS] = {"errors", MSG_ROLE_SUPERVISOR | MSG_ROLE_WORKER, false},
 };
 _Static_assert(sizeof(policies) / sizeof(policies[0]) == MSG_TYPE_MAX,
     "every type of message has a policy");

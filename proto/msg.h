@@ -25,6 +25,7 @@
 #define MSG_CHUNK_MAX (UINT32_C(1024) * 1024) /* bytes of one chunk of a flow map */
 #define MSG_TEXT_MAX 200 /* bytes of free text from a child, escaped by its reader */
 
+/* Kept as numbers in record files: append only. */
 enum msg_type {
 	MSG_NONE = 0,
 	MSG_PING, /* anybody to anybody: are you there? */
@@ -38,6 +39,7 @@ enum msg_type {
 	MSG_FLUSH, /* supervisor to store: last words before the end */
 	MSG_MAP, /* worker in file mode, framed on a descriptor: a chunk */
 	MSG_BOOKS, /* worker in file mode: the books, the last message */
+	MSG_ERRORS, /* client to supervisor, supervisor to worker: what was refused */
 	MSG_TYPE_MAX
 };
 

@@ -174,6 +174,7 @@ pack_key_config(struct pack *pack, const char *key, const struct capture_config 
 	pack_key_map(pack, key);
 	pack_key_u64(pack, "buffer", c->buffer);
 	pack_key_u64(pack, "flows", c->flows);
+	pack_key_u64(pack, "error_threshold", c->error_threshold);
 	pack_key_u64(pack, "snaplen", c->snaplen);
 	pack_key_u64(pack, "timeout_ms", c->timeout_ms);
 	pack_key_bool(pack, "promiscuous", c->promiscuous);
@@ -192,6 +193,8 @@ view_config(const msgpack_object *map, const char *key, struct capture_config *o
 	memset(out, 0, sizeof(*out));
 	if ((rc = view_u64(inner, "buffer", CAPTURE_BUFFER_MAX, &out->buffer)) != 0 ||
 	    (rc = view_u64(inner, "flows", CAPTURE_FLOWS_MAX, &out->flows)) != 0 ||
+	    (rc = view_u64(inner, "error_threshold", CAPTURE_ERROR_THRESHOLD_MAX,
+		 &out->error_threshold)) != 0 ||
 	    (rc = view_u32(inner, "snaplen", CAPTURE_SNAPLEN_MAX, &out->snaplen)) !=
 		0 ||
 	    (rc = view_u32(

@@ -230,6 +230,7 @@ a_configuration_arrives_as_it_was_sent(void **state)
 	capture_config_default(&sent);
 	memset(sent.filter, 'x', sizeof(sent.filter) - 1);
 	sent.promiscuous = false;
+	sent.error_threshold = 0;
 	sent.timeout_ms = 1;
 	start();
 	pack_key_config(&pack, "config", &sent);

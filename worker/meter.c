@@ -40,6 +40,7 @@ meter_open(struct meter **out, const struct meter_options *options)
 	if (!meter)
 		return -ENOMEM;
 	meter->flow_limit = options->flow_limit;
+	refusals_init(&meter->refusals);
 	if (getrandom(&meter->seed, sizeof(meter->seed), 0) != sizeof(meter->seed)) {
 		rc = -errno;
 		goto out;
@@ -111,6 +112,19 @@ uint64_t
 meter_file_id(const struct meter *meter)
 {
 	return meter->records.header->file_id;
+}
+
+struct refusals *
+meter_refusals(struct meter *meter)
+{
+	return &meter->refusals;
+}
+
+uint64_t
+meter_undecodable(const struct meter *meter, int64_t *over_ns)
+{
+	*over_ns = meter->undecodable_last_ns - meter->undecodable_since_ns;
+	return meter->undecodable;
 }
 
 void
@@ -220,6 +234,7 @@ meter_rotate(struct meter *meter, uint64_t seq, int64_t end_ms, struct interval 
 	header->current = !old; /* the change-over */
 	meter_set_command(meter, (struct meter_command){seq, MSG_ROTATE, 0});
 	meter->no_room = false;
+	refusals_next_interval(&meter->refusals);
 	meter->pause.last_ns = mono_now().ns - start.ns;
 	if (meter->pause.last_ns > meter->pause.worst_ns)
 		meter->pause.worst_ns = meter->pause.last_ns;

@@ -14,6 +14,7 @@
 #include "worker/packet.h"
 
 struct meter;
+struct refusals;
 
 struct meter_options {
 	int fd; /* record file, opened by the supervisor (or a memfd); kept */
@@ -45,6 +46,14 @@ void meter_packet(struct meter *meter, const struct packet *packet);
 /* Ends a batch: everything passed to meter_packet() is now in the record file. Call when
  * a source has nothing more to give at the moment, and before any function below. */
 void meter_flush(struct meter *meter);
+
+/* What is known of refused packets (refusals.h). Between batches. */
+struct refusals *meter_refusals(struct meter *meter);
+
+/* Packets in a row that could not be decoded though their link type is known, up to
+ * now, and over how much packet time. Packets in flows, and frames that carry no IP,
+ * end the row. */
+uint64_t meter_undecodable(const struct meter *meter, int64_t *over_ns);
 
 /* Adds what the kernel counted since the last call (64-bit, already widened). */
 void meter_kernel(struct meter *meter, uint64_t received, uint64_t dropped);

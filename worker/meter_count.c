@@ -22,6 +22,20 @@ journal_close(struct records_header *header)
 	records_barrier();
 }
 
+/* The row of undecodable packets: `not_ip` and `link_type` are understood well enough,
+ * and anybody can send them, so they never count and end it. */
+static void
+count_undecodable(struct meter *meter, enum refusal class, int64_t ts_ns)
+{
+	if (class != REFUSED_TRUNCATED && class != REFUSED_BAD_HEADER) {
+		meter->undecodable = 0;
+		return;
+	}
+	if (meter->undecodable++ == 0)
+		meter->undecodable_since_ns = ts_ns;
+	meter->undecodable_last_ns = ts_ns;
+}
+
 static void
 count_refused(struct meter *meter, enum refusal class, uint32_t wire_len)
 {
@@ -238,8 +252,11 @@ meter_packet(struct meter *meter, const struct packet *packet)
 	meter->pending_sum.bytes += packet->wire_len;
 	if (class != REFUSED_NONE) {
 		count_refused(meter, class, packet->wire_len);
+		count_undecodable(meter, class, packet->ts_ns);
+		refusals_add(&meter->refusals, class, packet);
 		return;
 	}
+	meter->undecodable = 0;
 	if (p->packet.fragment != FRAGMENT_NONE)
 		fragments_packet(meter->fragments, &p->packet, packet->ts_ns);
 	p->ts_ns = packet->ts_ns;

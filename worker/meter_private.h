@@ -6,6 +6,7 @@
 #include "worker/fragments.h"
 #include "worker/meter.h"
 #include "worker/records.h"
+#include "worker/refusals.h"
 
 /* Packets decoded before their flows are looked up: long enough for the prefetched
  * cache lines to arrive, short enough to stay in the first-level cache. */
@@ -28,6 +29,10 @@ struct meter {
 	struct counter total;
 	struct meter_adoption adoption;
 	struct meter_pause pause;
+	struct refusals refusals;
+	uint64_t undecodable; /* in a row, up to now */
+	int64_t undecodable_since_ns; /* packet time of the first of them */
+	int64_t undecodable_last_ns;
 	unsigned pending_count;
 	struct counter pending_sum; /* of all packets since the last flush */
 	struct pending pending[METER_BATCH];

@@ -130,6 +130,7 @@ class Daemon:
         self.records = os.path.join("/dev/shm", os.path.basename(self.dir))
         self.runtime = os.path.join(self.dir, "run")
         self.store = os.path.join(self.dir, "store")
+        self.errors = os.path.join(self.dir, "errors")
         self.socket = os.path.join(self.runtime, "control.sock")
         self.config = os.path.join(self.dir, "weir.yaml")
         self.log_path = os.path.join(self.dir, "log")
@@ -142,7 +143,7 @@ class Daemon:
 
     def write_config(self, ifaces, rotation="1h", extra="", keys=None):
         lines = ["runtime: %s" % self.runtime, "records: %s" % self.records,
-                 "store: %s" % self.store, "rotation: %s" % rotation,
+                 "store: %s" % self.store, "errors: %s" % self.errors, "rotation: %s" % rotation,
                  'worker_user: "%d"' % WORKER_USER, 'store_user: "%d"' % STORE_USER,
                  'client_group: "%d"' % CLIENT_GROUP]
         if extra:
