@@ -107,6 +107,7 @@ int client_parse_columns(
     const char *text, unsigned *fields, char why[static CLIENT_WHY_SIZE]);
 
 int command_status(const struct client *client);
+int command_errors(const struct client *client);
 int command_rotate(const struct client *client);
 int command_query(const struct client *client);
 int command_read(const struct client *client);

@@ -57,6 +57,13 @@ const struct command client_commands[] = {
      "JSON is the daemon's whole answer. Exit code 4: the worker of an enabled\n"
      "interface did not answer.\n",
      0, CLIENT_IFACES_MAX, status_options, command_status},
+    {"errors", "[IFACE...]", "packets that are in no flow, by class, with a sample",
+     "Shows for each interface and class of refusal the packets of the running interval\n"
+     "and since its worker started, when the first and the last came, what the class\n"
+     "means and the first bytes of a sample. Whole samples are in the error capture\n"
+     "files (key errors of the configuration). Changes nothing. Exit code 4: a worker\n"
+     "did not answer.\n",
+     0, CLIENT_IFACES_MAX, no_options, command_errors},
     {"rotate", "[IFACE...]", "end the running interval now and store its flows",
      "Splits the running interval of all or the named interfaces and answers when the\n"
      "flows are safe in the store. Exit code 4: some interfaces could not be rotated,\n"

@@ -11,7 +11,7 @@
 /* Descriptors a child finds when it starts; everything else is closed. */
 #define CHILD_FD_START 3 /* read end: the first message, framed (proto/frame.h) */
 #define CHILD_FD_DATA 4 /* worker: record file; store: its directory */
-#define CHILD_FD_ERRORS 5 /* worker: error capture file, write only; may be absent */
+#define CHILD_FD_ERRORS 5 /* worker: error capture file; may be absent */
 #define CHILD_FD_INPUT 6 /* worker in file mode: the capture file */
 #define CHILD_FD_OUTPUT 7 /* worker in file mode: where frames with the flows go */
 

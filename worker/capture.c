@@ -20,12 +20,14 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "worker/refusals.h"
 
 #define BATCH_MAX 4096 /* packets of one handle between two looks at the queue */
 #define TICK_MS 1000 /* between two readings of the kernel's counters */
 #define DRAIN_EXTRA_MS 200
 #define DRAIN_SETTLE_MS 20 /* for the timer of a block that has just begun */
 #define DRAIN_PAUSE_MS 2
+#define UNDECODABLE_MIN_NS (10 * NS_PER_S)
 
 struct call {
 	struct call *next;
@@ -287,6 +289,34 @@ capture_drain(struct capture *capture, bool failed)
 	capture_testify(capture, &kernel, passed_ms);
 }
 
+/* At most one line per class and interval. Frames without IP are no trouble on most
+ * links, so they are no news. */
+static void
+capture_tell_refusals(struct capture *capture)
+{
+	uint32_t news = refusals_news(meter_refusals(capture->meter));
+
+	for (int class = REFUSED_NONE + 1; news != 0 && class < REFUSED_MAX; class ++) {
+		if ((news & UINT32_C(1) << class) && class != REFUSED_NOT_IP)
+			log_warn("decode", "packets refused as %s: %s",
+			    refusal_name((enum refusal) class),
+			    refusal_help((enum refusal) class));
+	}
+}
+
+/* Whether the capture has been giving nothing that can be decoded for so long that it
+ * had better be opened anew. It takes time as well as packets, and every packet that can
+ * be decoded ends the row: else anybody could switch an interface off. */
+static bool
+capture_makes_no_sense(const struct capture *capture)
+{
+	int64_t over_ns;
+	uint64_t row = meter_undecodable(capture->meter, &over_ns);
+
+	return capture->config.error_threshold != 0 &&
+	    row > capture->config.error_threshold && over_ns >= UNDECODABLE_MIN_NS;
+}
+
 /* One round of the loop in ACTIVE. */
 static void
 capture_round(struct capture *capture)
@@ -298,6 +328,15 @@ capture_round(struct capture *capture)
 	n = capture_read(capture, &fault);
 	if (n < 0) {
 		capture_drain(capture, true);
+		capture_fail(capture, &fault);
+		return;
+	}
+	capture_tell_refusals(capture);
+	if (capture_makes_no_sense(capture)) {
+		source_fault_set(&fault, SOURCE_UNDECODABLE,
+		    "more than %llu packets in a row could not be decoded",
+		    (unsigned long long)capture->config.error_threshold);
+		capture_drain(capture, false);
 		capture_fail(capture, &fault);
 		return;
 	}

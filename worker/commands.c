@@ -16,8 +16,10 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/log.h"
 #include "proto/parts.h"
 #include "proto/view.h"
+#include "worker/refusals.h"
 
 enum update_result {
 	UPDATE_UNCHANGED = 0,
@@ -203,6 +205,60 @@ handle_status(void *ctx, const struct msg *request, struct pack *answer)
 	run_on_capture_thread(ctx, request, answer, do_status);
 }
 
+/* ---- errors ---- */
+
+/* In hex digits: only text and numbers are passed on to clients. */
+static void
+pack_sample(struct pack *pack, const struct refusal_note *note)
+{
+	static const char digits[] = "0123456789abcdef";
+	char text[2 * REFUSALS_SAMPLE_MAX + 1];
+
+	for (uint32_t i = 0; i < note->sample_len; i++) {
+		text[2 * i] = digits[note->sample[i] >> 4];
+		text[2 * i + 1] = digits[note->sample[i] & 15];
+	}
+	text[2 * note->sample_len] = '\0';
+	pack_key_str(pack, "sample", text);
+}
+
+static void
+do_errors(void *arg)
+{
+	struct job *job = arg;
+	struct meter *meter = job->commands->meter;
+	const struct refusals *refusals = meter_refusals(meter);
+	struct interval running;
+	int64_t over_ns;
+
+	meter_interval(meter, &running);
+	pack_answer(job->answer, MSG_ERRORS);
+	pack_key_map(job->answer, "classes");
+	for (int class = REFUSED_NONE + 1; class < REFUSED_MAX; class ++) {
+		const struct refusal_note *note = &refusals->note[class];
+
+		if (note->total.packets == 0)
+			continue;
+		pack_key_map(job->answer, refusal_name((enum refusal) class));
+		pack_key_counter(
+		    job->answer, "interval", &running.books.refused[class]);
+		pack_key_counter(job->answer, "total", &note->total);
+		pack_key_i64(job->answer, "first_ns", note->first_ns);
+		pack_key_i64(job->answer, "last_ns", note->last_ns);
+		pack_sample(job->answer, note);
+		pack_key_u64(job->answer, "sample_length", note->sample_wire_len);
+		pack_end(job->answer);
+	}
+	pack_end(job->answer);
+	pack_key_u64(job->answer, "undecodable", meter_undecodable(meter, &over_ns));
+}
+
+static void
+handle_errors(void *ctx, const struct msg *request, struct pack *answer)
+{
+	run_on_capture_thread(ctx, request, answer, do_errors);
+}
+
 /* ---- update ---- */
 
 /* What is kept: record files hold 8 bits of a result. From the lowest: 2 of the result,
@@ -260,7 +316,12 @@ do_update(void *arg)
 	case TURN_REFUSED:
 		return;
 	case TURN_AGAIN:
-		answer_update(job, turn.result, status.fault.text, NULL);
+		/* What needed a successor is in force when this is the successor. */
+		bits = turn.result;
+		if (status.state == CAPTURE_ACTIVE &&
+		    capture_config_compare(&status.config, &config) == CAPTURE_SAME)
+			bits = update_bits(UPDATE_UNCHANGED, &status);
+		answer_update(job, bits, status.fault.text, NULL);
 		return;
 	case TURN_NEW:
 		break;
@@ -298,19 +359,19 @@ static void
 do_disable(void *arg)
 {
 	struct job *job = arg;
+	const struct turn turn = take_turn(job);
 	struct capture_status status;
-	struct turn turn;
 
-	turn = take_turn(job);
 	if (turn.kind == TURN_REFUSED)
 		return;
-	if (turn.kind == TURN_NEW) {
-		capture_disable(job->commands->capture);
+	/* The number first: should this process die in between, the successor is asked
+	 * again. And again, too: a successor may have opened what had been closed. */
+	if (turn.kind == TURN_NEW)
 		carried_out(job, turn.seq, 0);
-	}
+	capture_disable(job->commands->capture);
 	capture_status(job->commands->capture, &status);
 	pack_answer(job->answer, MSG_DISABLE);
-	pack_key_str(job->answer, "state", capture_state_name(CAPTURE_UNINITIALIZED));
+	pack_key_str(job->answer, "state", capture_state_name(status.state));
 	pack_witness(job->answer, &status.witness);
 }
 
@@ -340,7 +401,8 @@ do_rotate(void *arg)
 	int64_t end_ms;
 	int rc;
 
-	if (view_i64(job->request->body, "end_ms", &end_ms) != 0) {
+	if (view_i64(job->request->body, "end_ms", &end_ms) != 0 ||
+	    !meter_label_valid(end_ms)) {
 		refuse_key(job, "end_ms");
 		return;
 	}
@@ -360,6 +422,8 @@ do_rotate(void *arg)
 		break;
 	}
 	rc = meter_rotate(meter, turn.seq, end_ms, &interval);
+	if (rc == 0 && !books_close(&interval.books))
+		log_err("rotate", "the books do not close: this is a fault of weir");
 	if (rc == 0)
 		answer_rotate(job, &interval);
 	else if (rc == -EBUSY)
@@ -455,6 +519,7 @@ handle_release(void *ctx, const struct msg *request, struct pack *answer)
 
 serve_handler *const commands_table[MSG_TYPE_MAX] = {
     [MSG_STATUS] = handle_status,
+    [MSG_ERRORS] = handle_errors,
     [MSG_UPDATE] = handle_update,
     [MSG_DISABLE] = handle_disable,
     [MSG_ROTATE] = handle_rotate,

@@ -170,8 +170,9 @@ decode_wifi(struct cursor c, struct decoded *out)
 	return decode_llc(c, out);
 }
 
-/* Radiotap: version, pad, own length in little endian, then the 802.11 frame. Some
- * drivers pad the 802.11 header to 4 bytes; field 1, flags, says so (0x20). */
+/* Radiotap: version, pad, own length in little endian, then the 802.11 frame. The bit
+ * that says that a driver has padded the 802.11 header is not looked at: a frame with
+ * such a header is refused as not_ip. */
 static enum refusal
 decode_radiotap(struct cursor c, struct decoded *out)
 {

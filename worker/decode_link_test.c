@@ -324,6 +324,65 @@ damaged_bytes_find_a_place(void **state)
 	}
 }
 
+/* Sources whose first half is the number of a tag: IP, not a pseudo-wire. */
+static void
+labels_before_any_address_lead_to_ip(void **state)
+{
+	static const char *const sources[] = {"129.0.0.1", "136.100.0.1", "136.168.1.1",
+	    "136.71.1.1", "8.0.65.1", "134.221.96.1", "10.0.0.1"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++) {
+		struct decoded d;
+		struct frame f;
+		uint32_t sum = 0;
+		build(&f,
+		    ETH "8847"
+			"00010140",
+		    '-');
+		f.len -= 40;
+		frame_ipv4(&f, sources[i], "10.0.0.2", 17, 0, 8);
+		for (unsigned k = f.len - 20; k < f.len; k += 2)
+			sum += get_be16(f.data + k);
+		sum = ~((sum & 0xffff) + (sum >> 16));
+		f.data[f.len - 10] = (uint8_t)(sum >> 8);
+		f.data[f.len - 9] = (uint8_t)sum;
+		frame_udp(&f, 1234, 5678);
+		if (decode_cut(&f, DLT_EN10MB, f.len, &d) != REFUSED_NONE ||
+		    d.key.port[!d.sender] != 5678)
+			fail_msg("%s behind a label is not found", sources[i]);
+	}
+}
+
+/* Frames in frames in frames, by every way to nest them: found out without a stack. */
+static void
+nesting_is_bounded(void **state)
+{
+	static const char *const ways[] = {ETH "0024" LLC_SNAP "8903"
+					       "0040",
+	    ETH "88e7"
+		"00000001",
+	    ETH "8847"
+		"00010140"
+		"00000000"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		size_t size = 262144, used = 0;
+		uint8_t *data = malloc(size);
+		struct packet packet = {.data = data, .link_type = DLT_EN10MB};
+		struct decoded d;
+		struct frame f;
+		build(&f, ways[i], '-');
+		f.len -= 40;
+		for (; used + f.len <= size; used += f.len)
+			memcpy(data + used, f.data, f.len);
+		packet.caplen = packet.wire_len = (uint32_t)used;
+		assert_true(decode_packet(&packet, &d) != REFUSED_NONE);
+		free(data);
+	}
+}
+
 int
 main(void)
 {
@@ -331,6 +390,8 @@ main(void)
 	    cmocka_unit_test(every_way_to_ip),
 	    cmocka_unit_test(every_way_to_ip_cut_anywhere),
 	    cmocka_unit_test(damaged_bytes_find_a_place),
+	    cmocka_unit_test(labels_before_any_address_lead_to_ip),
+	    cmocka_unit_test(nesting_is_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,35 +25,72 @@
 static enum refusal
 decode_ethernet_at(struct cursor c, struct decoded *out, unsigned depth);
 
-/* Whether an Ethernet frame that leads to IP may begin here: the only way to tell a
- * pseudo-wire from something else, as nothing in the label stack names it. */
+static enum refusal decode_ethertype_at(
+    struct cursor c, uint16_t type, struct decoded *out, unsigned depth);
+
+static enum refusal decode_llc_at(struct cursor c, struct decoded *out, unsigned depth);
+
+/* Whether an Ethernet frame with IP inside begins here. */
 static bool
-looks_like_ethernet(struct cursor c)
+is_ethernet_with_ip(struct cursor c)
+{
+	if (cursor_left(&c) < 15)
+		return false;
+	switch (get_be16(c.at + 12)) {
+	case ETHERTYPE_IPV4:
+		return c.at[14] >> 4 == 4;
+	case ETHERTYPE_IPV6:
+		return c.at[14] >> 4 == 6;
+	default:
+		return false;
+	}
+}
+
+/* The same for a frame with more before its IP. Two bytes say so, which may as well be
+ * part of an IP address: to be asked only where IP cannot stand. */
+static bool
+may_be_ethernet(struct cursor c)
 {
 	if (cursor_left(&c) < 14)
 		return false;
 	switch (get_be16(c.at + 12)) {
-	case ETHERTYPE_IPV4:
-		return cursor_left(&c) > 14 && c.at[14] >> 4 == 4;
-	case ETHERTYPE_IPV6:
-		return cursor_left(&c) > 14 && c.at[14] >> 4 == 6;
 	case ETHERTYPE_VLAN:
 	case ETHERTYPE_QINQ:
 	case ETHERTYPE_MPLS:
 	case ETHERTYPE_PPPOE:
 		return true;
 	default:
-		return false;
+		return is_ethernet_with_ip(c);
 	}
 }
 
-/* RFC 3032. Behind the last label: IP by its version, an Ethernet pseudo-wire with a
- * control word (RFC 4448; it begins with nibble 0) or without one. */
+/* Whether a whole IPv4 header with the right checksum (RFC 1071) is here. */
+static bool
+is_ipv4_for_sure(struct cursor c)
+{
+	size_t header = cursor_left(&c) < 20 ? 0 : (size_t)(c.at[0] & 0x0f) * 4;
+	uint32_t sum = 0;
+
+	if (header < 20 || c.at[0] >> 4 != 4 || cursor_left(&c) < header)
+		return false;
+	for (size_t i = 0; i < header; i += 2)
+		sum += get_be16(c.at + i);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return sum == 0xffff;
+}
+
+/* RFC 3032. Nothing in the label stack names what is behind it. As RFC 4928 has it, that
+ * is IP when it begins with nibble 4 or 6, and a control word (RFC 4385) before a
+ * pseudo-wire when it begins with nibble 0. Pseudo-wires without one exist: they are
+ * believed where an Ethernet header is followed by the very IP that it announces, and
+ * where neither IP nor a control word can stand. */
 static enum refusal
 decode_mpls(struct cursor c, struct decoded *out, unsigned depth)
 {
 	struct cursor behind_word;
 	bool bottom = false;
+	unsigned nibble;
 
 	while (!bottom) {
 		if (!cursor_skip(&c, 4))
@@ -62,15 +99,18 @@ decode_mpls(struct cursor c, struct decoded *out, unsigned depth)
 	}
 	if (cursor_left(&c) < 1)
 		return REFUSED_TRUNCATED;
+	nibble = c.at[0] >> 4;
 	behind_word = c;
-	if (c.at[0] >> 4 == 0 && cursor_skip(&behind_word, 4) &&
-	    looks_like_ethernet(behind_word))
-		return decode_ethernet_at(behind_word, out, depth + 1);
-	if (looks_like_ethernet(c))
-		return decode_ethernet_at(c, out, depth + 1);
-	if (c.at[0] >> 4 == 4)
+	if (nibble == 4 && is_ipv4_for_sure(c))
 		return decode_ipv4(c, out);
-	if (c.at[0] >> 4 == 6)
+	if (nibble == 0 && cursor_skip(&behind_word, 4) && may_be_ethernet(behind_word))
+		return decode_ethernet_at(behind_word, out, depth + 1);
+	if (is_ethernet_with_ip(c) ||
+	    (nibble != 4 && nibble != 6 && may_be_ethernet(c)))
+		return decode_ethernet_at(c, out, depth + 1);
+	if (nibble == 4)
+		return decode_ipv4(c, out);
+	if (nibble == 6)
 		return decode_ipv6(c, out);
 	return REFUSED_NOT_IP;
 }
@@ -184,7 +224,7 @@ decode_ethertype_at(struct cursor c, uint16_t type, struct decoded *out, unsigne
 			return decode_pppoe_at(c, out, depth);
 		default:
 			if (type <= ETHERNET_LENGTH_MAX)
-				return decode_llc(c, out);
+				return decode_llc_at(c, out, depth + 1);
 			return REFUSED_NOT_IP;
 		}
 	}
@@ -221,8 +261,8 @@ decode_cooked_protocol(struct cursor c, uint16_t protocol, struct decoded *out)
 	return decode_ethertype(c, protocol, out);
 }
 
-enum refusal
-decode_llc(struct cursor c, struct decoded *out)
+static enum refusal
+decode_llc_at(struct cursor c, struct decoded *out, unsigned depth)
 {
 	const uint8_t *header = c.at;
 
@@ -239,7 +279,13 @@ decode_llc(struct cursor c, struct decoded *out)
 		return REFUSED_NOT_IP;
 	if (get_be16(header + 6) <= ETHERNET_LENGTH_MAX)
 		return REFUSED_NOT_IP;
-	return decode_ethertype(c, get_be16(header + 6), out);
+	return decode_ethertype_at(c, get_be16(header + 6), out, depth);
+}
+
+enum refusal
+decode_llc(struct cursor c, struct decoded *out)
+{
+	return decode_llc_at(c, out, 0);
 }
 
 enum refusal

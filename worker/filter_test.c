@@ -125,10 +125,11 @@ a_filter_longer_than_the_kernel_takes_is_an_error(void **state)
 	size_t used;
 
 	(void)state;
-	used = (size_t)sprintf(text, "host 10.0.0.0");
+	/* pcap's optimiser takes minutes for as many of the usual `host`. */
+	used = (size_t)sprintf(text, "ip src 10.0.0.0");
 	for (unsigned i = 1; i < 1500; i++)
 		used += (size_t)sprintf(
-		    text + used, " or host 10.%u.%u.1", i % 250, i / 250);
+		    text + used, " or ip src 10.%u.%u.1", i % 250, i / 250);
 	assert_int_equal(
 	    filter_compile(pcap, FILTER_BOTH, text, &program, &fault), -E2BIG);
 	assert_int_equal(fault.reason, SOURCE_FILTER);

@@ -43,9 +43,18 @@ flow_index_fini(struct flow_index *index)
 }
 
 void
-flow_index_clear(struct flow_index *index)
+flow_index_clear(struct flow_index *index, const struct flow_index *like)
 {
+	uint64_t *larger;
+
 	index->used = 0;
+	if (index->mask < like->mask && (larger = slots_new(like->mask + 1)) != NULL) {
+		flow_index_fini(index);
+		index->slot = larger;
+		index->mask = like->mask;
+		index->turn = 1;
+		return;
+	}
 	if (++index->turn == 0) {
 		memset(index->slot, 0, (index->mask + 1) * sizeof(uint64_t));
 		index->turn = 1;

@@ -23,8 +23,10 @@ struct flow_index {
 int flow_index_init(struct flow_index *index);
 void flow_index_fini(struct flow_index *index);
 
-/* Empties it; constant time but for every 65,535th call. */
-void flow_index_clear(struct flow_index *index);
+/* Empties it, and gives it the size of `like` where that is larger, since the next
+ * interval will hardly have fewer flows: better now than step by step under traffic.
+ * Constant time but for that, and for every 65,535th call. */
+void flow_index_clear(struct flow_index *index, const struct flow_index *like);
 
 /* Room for one more: 0, or -ENOMEM (then it works on, but takes no more). Growing reads
  * the hashes of the first `count` records. */

@@ -25,6 +25,7 @@
 #include "worker/commands.h"
 #include "worker/meter.h"
 #include "worker/read.h"
+#include "worker/refusals.h"
 
 /* "nobody" and "nogroup", for file mode started by root. */
 #define NOBODY 65534
@@ -47,6 +48,7 @@ struct assignment {
 	struct capture_config config;
 	uint64_t file_id;
 	int64_t begin_ms;
+	bool enabled;
 };
 
 static const char usage[] =
@@ -166,7 +168,7 @@ parse_arguments(int argc, char **argv, struct arguments *out)
 static void
 ignore_signals(void)
 {
-	static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+	static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGXFSZ};
 
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
 		signal(ignored[i], SIG_IGN);
@@ -202,6 +204,8 @@ read_assignment(const struct iface_name *iface, struct assignment *out)
 		    strcmp(name, iface->s) != 0 ||
 		    view_u64(msg.body, "file_id", UINT64_MAX, &out->file_id) != 0 ||
 		    view_i64(msg.body, "begin_ms", &out->begin_ms) != 0 ||
+		    !meter_label_valid(out->begin_ms) ||
+		    view_bool(msg.body, "enabled", &out->enabled) != 0 ||
 		    view_config(msg.body, "config", &out->config) != 0)
 			rc = -EPROTO;
 		msg_fini(&msg);
@@ -240,8 +244,8 @@ worker_main(const struct arguments *arguments)
 		return CHILD_EXIT_FAILED;
 	}
 
-	/* 4. The capture. One that cannot be opened does not end the process: the flows
-	 * of the predecessor are still to be handed over. */
+	/* 4. The capture, unless only the flows of a predecessor are to be handed over. One
+	 * that cannot be opened does not end the process, for the same reason. */
 	source = (struct source_options){
 	    .iface = arguments->iface.s, .config = &assignment.config};
 	rc = capture_new(&commands.capture, &source_live, &source);
@@ -249,7 +253,8 @@ worker_main(const struct arguments *arguments)
 		log_err("start", "capture: %s", strerror(-rc));
 		return CHILD_EXIT_FAILED;
 	}
-	capture_enable(commands.capture);
+	if (assignment.enabled)
+		capture_enable(commands.capture);
 
 	/* 5. The records, taken over while the rings already fill. */
 	rc = meter_open(&commands.meter,
@@ -266,6 +271,8 @@ worker_main(const struct arguments *arguments)
 		goto out;
 	}
 	commands.adoption = meter_adoption(commands.meter);
+	if (fcntl(CHILD_FD_ERRORS, F_GETFD) >= 0)
+		refusals_set_file(meter_refusals(commands.meter), CHILD_FD_ERRORS);
 
 	/* 6. The last capability. */
 	rc = privilege_drop_all();

@@ -39,9 +39,14 @@ meter_open(struct meter **out, const struct meter_options *options)
 
 	if (!meter)
 		return -ENOMEM;
+	if (!records_label_valid(options->begin_ms)) {
+		rc = -ERANGE;
+		goto out;
+	}
 	meter->flow_limit = options->flow_limit;
 	refusals_init(&meter->refusals);
-	if (getrandom(&meter->seed, sizeof(meter->seed), 0) != sizeof(meter->seed)) {
+	/* So few bytes are never cut short by a signal (getrandom(2)). */
+	if (getrandom(&meter->seed, sizeof(meter->seed), 0) < 0) {
 		rc = -errno;
 		goto out;
 	}
@@ -114,6 +119,12 @@ meter_file_id(const struct meter *meter)
 	return meter->records.header->file_id;
 }
 
+bool
+meter_label_valid(int64_t ms)
+{
+	return records_label_valid(ms);
+}
+
 struct refusals *
 meter_refusals(struct meter *meter)
 {
@@ -152,7 +163,7 @@ clock_step_ms(int64_t begin_ms, int64_t end_ms, int64_t length_ns)
 
 static void
 describe(const struct meter *meter, unsigned g, int64_t end_ms, int64_t length_ns,
-    struct interval *out)
+    int64_t step_ms, struct interval *out)
 {
 	const struct generation *generation = &meter->records.header->generation[g];
 
@@ -160,7 +171,7 @@ describe(const struct meter *meter, unsigned g, int64_t end_ms, int64_t length_n
 	out->begin_ms = generation->begin_ms;
 	out->end_ms = end_ms;
 	out->length_ns = length_ns;
-	out->clock_step_ms = clock_step_ms(generation->begin_ms, end_ms, length_ns);
+	out->clock_step_ms = step_ms;
 	out->flows = records_flows(&meter->records, g);
 	out->cuts = generation->cuts;
 	out->busy = generation->busy;
@@ -176,8 +187,12 @@ meter_interval(const struct meter *meter, struct interval *out)
 	unsigned g = meter_current(meter);
 	const struct generation *generation = &meter->records.header->generation[g];
 	int64_t length = mono_now().ns - generation->begin_mono_ns;
+	int64_t now_ms = wall_now().ns / NS_PER_MS;
 
-	describe(meter, g, wall_now().ns / NS_PER_MS, length > 0 ? length : 0, out);
+	if (length < 0)
+		length = 0;
+	describe(meter, g, now_ms, length,
+	    clock_step_ms(generation->begin_ms, now_ms, length), out);
 }
 
 struct meter_command
@@ -215,6 +230,8 @@ meter_rotate(struct meter *meter, uint64_t seq, int64_t end_ms, struct interval 
 	struct mono start = mono_now();
 	int64_t length;
 
+	if (!records_label_valid(end_ms))
+		return -ERANGE;
 	if (is_frozen(to)) {
 		from->busy++;
 		return -EBUSY;
@@ -222,12 +239,15 @@ meter_rotate(struct meter *meter, uint64_t seq, int64_t end_ms, struct interval 
 	length = start.ns - from->begin_mono_ns;
 	if (length < 0)
 		length = 0;
-	if (end_ms <= from->begin_ms)
-		end_ms = from->begin_ms + (length + NS_PER_MS - 1) / NS_PER_MS;
+	/* A clock that was set back must not make a block that ends before it begins; the
+	 * next one begins where the clock is now. */
 	from->end_ms = end_ms;
+	if (end_ms <= from->begin_ms)
+		from->end_ms = from->begin_ms + (length + NS_PER_MS - 1) / NS_PER_MS;
+	from->clock_step_ms = clock_step_ms(from->begin_ms, end_ms, length);
 	from->length_ns = length;
 	records_reset(&meter->records, !old, end_ms, start.ns);
-	flow_index_clear(&meter->index[!old]);
+	flow_index_clear(&meter->index[!old], &meter->index[old]);
 	records_barrier();
 	from->rotation = seq;
 	records_barrier();
@@ -239,7 +259,7 @@ meter_rotate(struct meter *meter, uint64_t seq, int64_t end_ms, struct interval 
 	if (meter->pause.last_ns > meter->pause.worst_ns)
 		meter->pause.worst_ns = meter->pause.last_ns;
 	meter->pause.count++;
-	describe(meter, old, from->end_ms, from->length_ns, out);
+	describe(meter, old, from->end_ms, from->length_ns, from->clock_step_ms, out);
 	return 0;
 }
 
@@ -251,7 +271,8 @@ meter_frozen(const struct meter *meter, struct interval *out)
 
 	if (!is_frozen(generation))
 		return 0;
-	describe(meter, g, generation->end_ms, generation->length_ns, out);
+	describe(meter, g, generation->end_ms, generation->length_ns,
+	    generation->clock_step_ms, out);
 	return generation->rotation;
 }
 

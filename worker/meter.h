@@ -20,7 +20,7 @@ struct meter_options {
 	int fd; /* record file, opened by the supervisor (or a memfd); kept */
 	const char *iface; /* for the header of a new file, compared on adoption */
 	uint64_t file_id; /* of a new file */
-	int64_t begin_ms; /* label of the first interval of a new file */
+	int64_t begin_ms; /* label of the first interval of a new file; valid */
 	uint64_t flow_limit; /* at most CAPTURE_FLOWS_MAX */
 };
 
@@ -77,13 +77,17 @@ struct meter_command {
 struct meter_command meter_last_command(const struct meter *meter);
 void meter_set_command(struct meter *meter, struct meter_command command);
 
+/* Whether `ms` may be a label: 0 to 2^53. */
+bool meter_label_valid(int64_t ms);
+
 /* Freezes the running generation under command number `seq` (which it also records as
  * the last command: both happen or neither) and begins the next; constant time. 0 and
  * the frozen interval; -EBUSY while the last one is not released (counted in the
- * running interval's `busy`); -ENOSPC when there is no room to begin a new one.
- * `end_ms` that is not later than the begin is replaced by begin + length. */
-int
-meter_rotate(struct meter *meter, uint64_t seq, int64_t end_ms, struct interval *out);
+ * running interval's `busy`); -ERANGE for an impossible label. The next interval begins
+ * at `end_ms`. When that is not later than the begin of this one, the clock was set back:
+ * this one ends at begin + length instead, and the step is in its clock_step_ms. */
+int meter_rotate(
+    struct meter *meter, uint64_t seq, int64_t end_ms, struct interval *out);
 
 /* The frozen generation that is not released, if any: its rotation number (0: none)
  * and interval. */

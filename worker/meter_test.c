@@ -421,6 +421,49 @@ many_flows_over_many_rotations(void **state)
 	close(fd);
 }
 
+/* The clock is set back by an hour: the block that runs ends after it began, the next
+ * one begins where the clock is, and the step is told once. */
+static void
+a_clock_set_back_is_told_and_passes(void **state)
+{
+	int fd = new_file();
+	struct meter *meter = open_meter(fd, 100);
+	struct interval iv;
+
+	(void)state;
+	assert_int_equal(meter_rotate(meter, 1, 7200000, &iv), 0);
+	assert_int_equal(meter_release(meter, 1), 0);
+	assert_int_equal(meter_rotate(meter, 2, 3900000, &iv), 0);
+	assert_int_equal(iv.begin_ms, 7200000);
+	assert_in_range(iv.end_ms, 7200000, 7200000 + 1000);
+	assert_in_range(-iv.clock_step_ms, 3300000, 3300000 + 1000);
+	assert_int_equal(meter_release(meter, 2), 0);
+	usleep(2000);
+	assert_int_equal(meter_rotate(meter, 3, 3900002, &iv), 0);
+	assert_int_equal(iv.begin_ms, 3900000);
+	assert_int_equal(iv.end_ms, 3900002);
+	assert_int_equal(iv.clock_step_ms, 0);
+	meter_free(meter);
+	close(fd);
+}
+
+static void
+an_impossible_label_is_refused(void **state)
+{
+	int fd = new_file();
+	struct meter *meter = open_meter(fd, 100);
+	struct interval iv;
+
+	(void)state;
+	assert_int_equal(meter_rotate(meter, 1, -1, &iv), -ERANGE);
+	assert_int_equal(meter_rotate(meter, 1, INT64_MAX, &iv), -ERANGE);
+	assert_int_equal(meter_last_command(meter).seq, 0);
+	meter_free(meter);
+	meter = open_meter(fd, 100);
+	meter_free(meter);
+	close(fd);
+}
+
 int
 main(void)
 {
@@ -436,6 +479,8 @@ main(void)
 	    cmocka_unit_test(a_rotation_waits_until_the_last_one_is_released),
 	    cmocka_unit_test(the_last_command_is_known_to_a_successor),
 	    cmocka_unit_test(many_flows_over_many_rotations),
+	    cmocka_unit_test(a_clock_set_back_is_told_and_passes),
+	    cmocka_unit_test(an_impossible_label_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -120,6 +120,7 @@ worker_start(struct worker *worker, const char *iface, const char *told_iface)
 	pack_key_u64(&first, "seq", 0);
 	pack_key_str(&first, "iface", told_iface);
 	pack_key_u64(&first, "file_id", 4242);
+	pack_key_bool(&first, "enabled", true);
 	pack_key_i64(&first, "begin_ms", 1000);
 	pack_key_config(&first, "config", &config);
 	assert_int_equal(pack_finish(&first), 0);

@@ -66,6 +66,7 @@ records_reset(struct records *records, unsigned g, int64_t begin_ms, int64_t mon
 	generation->end_ms = 0;
 	generation->begin_mono_ns = mono_ns;
 	generation->length_ns = 0;
+	generation->clock_step_ms = 0;
 	memset(&generation->books, 0, sizeof(generation->books));
 	memset(records->record[g], 0, RECORDS_OVERFLOW * sizeof(struct record));
 }
@@ -100,13 +101,6 @@ create(struct records *records, const char *iface, uint64_t file_id, int64_t beg
 	return 0;
 }
 
-/* Far enough from the ends of the type that differences cannot overflow. */
-static bool
-believable_time(int64_t ms)
-{
-	return ms >= 0 && ms <= INT64_C(1) << 53;
-}
-
 /* What must hold before anything in the file is believed. */
 static int
 check(const struct records *records, const char *iface, off_t size)
@@ -130,8 +124,8 @@ check(const struct records *records, const char *iface, off_t size)
 		    generation->count > generation->allocated ||
 		    generation->count < RECORDS_OVERFLOW)
 			return -EBADMSG;
-		if (!believable_time(generation->begin_ms) ||
-		    !believable_time(generation->end_ms) ||
+		if (!records_label_valid(generation->begin_ms) ||
+		    !records_label_valid(generation->end_ms) ||
 		    generation->begin_mono_ns < 0 || generation->length_ns < 0)
 			return -EBADMSG;
 		end = (uint64_t)generation_offset(g) +

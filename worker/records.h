@@ -73,6 +73,7 @@ struct generation {
 	int64_t end_ms;
 	int64_t begin_mono_ns;
 	int64_t length_ns;
+	int64_t clock_step_ms;
 	struct books books;
 };
 
@@ -117,6 +118,16 @@ struct records {
 	uint8_t *map;
 	size_t map_size;
 };
+
+/* Labels far enough from the ends of the type that differences cannot overflow; what
+ * is written obeys it, and what is read is not believed otherwise. */
+#define RECORDS_LABEL_MAX_MS (INT64_C(1) << 53)
+
+static inline bool
+records_label_valid(int64_t ms)
+{
+	return ms >= 0 && ms <= RECORDS_LABEL_MAX_MS;
+}
 
 /* A record that counts anything: always so for flows, not for overflow records. */
 static inline bool

@@ -14,6 +14,7 @@ static const char *const reason_names[] = {
     [SOURCE_GONE] = "gone",
     [SOURCE_READ_FAILED] = "read_failed",
     [SOURCE_OPEN_FAILED] = "open_failed",
+    [SOURCE_UNDECODABLE] = "undecodable",
 };
 _Static_assert(sizeof(reason_names) / sizeof(reason_names[0]) == SOURCE_REASON_MAX,
     "every reason has a name");

@@ -29,6 +29,7 @@ enum source_reason {
 	SOURCE_GONE, /* it vanished while it was read */
 	SOURCE_READ_FAILED,
 	SOURCE_OPEN_FAILED, /* anything else */
+	SOURCE_UNDECODABLE, /* nothing but undecodable packets for too long */
 	SOURCE_REASON_MAX
 };
 

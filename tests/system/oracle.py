@@ -144,7 +144,7 @@ def ethertype(kind, data, depth=0):
     if kind == 0x894f:
         return service_header(data, depth)
     if kind <= 1500:
-        return llc(data)
+        return llc(data, depth + 1)
     raise Refused(NOT_IP)
 
 
@@ -166,13 +166,24 @@ def service_header(data, depth):
     raise Refused(NOT_IP)
 
 
+def announces_ip(data):
+    return len(data) > 14 and (be16(data, 12), data[14] >> 4) in ((0x0800, 4), (0x86dd, 6))
+
+
 def leads_to_ip(data):
     if len(data) < 14:
         return False
-    kind = be16(data, 12)
-    if kind in (0x0800, 0x86dd):
-        return len(data) > 14 and data[14] >> 4 == (4 if kind == 0x0800 else 6)
-    return kind in (0x8100, 0x88a8, 0x8847, 0x8864)
+    return be16(data, 12) in (0x8100, 0x88a8, 0x8847, 0x8864) or announces_ip(data)
+
+
+def right_checksum(data):
+    size = (data[0] & 15) * 4 if len(data) >= 20 else 0
+    if size < 20 or len(data) < size:
+        return False
+    total = sum(be16(data, i) for i in range(0, size, 2))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return total == 0xffff
 
 
 def mpls(data, depth):
@@ -182,12 +193,15 @@ def mpls(data, depth):
         if bottom:
             break
     need(data, 1)
-    if data[0] >> 4 == 0 and leads_to_ip(data[4:]):
+    nibble = data[0] >> 4
+    if nibble == 4 and right_checksum(data):
+        return 4, data
+    if nibble == 0 and leads_to_ip(data[4:]):
         return ethernet(data[4:], depth + 1)
-    if leads_to_ip(data):
+    if announces_ip(data) or (nibble not in (4, 6) and leads_to_ip(data)):
         return ethernet(data, depth + 1)
-    if data[0] >> 4 in (4, 6):
-        return data[0] >> 4, data
+    if nibble in (4, 6):
+        return nibble, data
     raise Refused(NOT_IP)
 
 
@@ -207,7 +221,7 @@ def ppp_protocol(data, depth=0):
     raise Refused(NOT_IP)
 
 
-def llc(data):
+def llc(data, depth=0):
     need(data, 3)
     if data[:3] == b"\x06\x06\x03":
         return 4, data[3:]
@@ -216,7 +230,7 @@ def llc(data):
     need(data, 8)
     if data[3:6] not in (b"\0\0\0", b"\0\0\xf8") or be16(data, 6) <= 1500:
         raise Refused(NOT_IP)
-    return ethertype(be16(data, 6), data[8:])
+    return ethertype(be16(data, 6), data[8:], depth)
 
 
 def cooked(protocol, data):

@@ -1,0 +1,147 @@
+/* weirctl errors: what was refused and why, with the first bytes of a sample. */
+#include <errno.h>
+#include <string.h>
+
+#include "client/client.h"
+#include "client/daemon.h"
+#include "common/log.h"
+#include "common/text.h"
+#include "proto/parts.h"
+
+#define ASK_MS 5000
+#define SAMPLE_TEXT_SIZE 129 /* 64 bytes in hex digits */
+
+enum {
+	C_IFACE,
+	C_CLASS,
+	C_PACKETS,
+	C_BYTES,
+	C_TOTAL,
+	C_TOTAL_BYTES,
+	C_FIRST,
+	C_LAST,
+	C_MEANING,
+	C_SAMPLE_LENGTH,
+	C_SAMPLE,
+	C_MAX
+};
+
+static const struct column columns[C_MAX] = {
+    [C_IFACE] = {"iface", "IFACE", UNIT_NONE, .left = true},
+    [C_CLASS] = {"class", "CLASS", UNIT_NONE, .left = true},
+    [C_PACKETS] = {"interval_packets", "PACKETS", .unit = UNIT_COUNT},
+    [C_BYTES] = {"interval_bytes", "BYTES", .unit = UNIT_BYTES, .drop = 3},
+    [C_TOTAL] = {"total_packets", "TOTAL", .unit = UNIT_COUNT},
+    [C_TOTAL_BYTES] = {"total_bytes", NULL, .unit = UNIT_BYTES},
+    [C_FIRST] = {"first_ns", "FIRST", UNIT_TIME_NS, .left = true, .drop = 2},
+    [C_LAST] = {"last_ns", "LAST", UNIT_TIME_NS, .left = true},
+    [C_MEANING] = {"meaning", "MEANING", UNIT_NONE, .left = true, .drop = 1},
+    [C_SAMPLE_LENGTH] = {"sample_length", NULL, .unit = UNIT_BYTES},
+    [C_SAMPLE] = {"sample", "SAMPLE", UNIT_NONE, .left = true, .shrink = 16},
+};
+
+static int
+show_class(struct output *out, const char *iface, const msgpack_object_kv *kv)
+{
+	struct counter interval, total;
+	int64_t first_ns, last_ns;
+	uint64_t sample_length;
+	char class[32], sample[SAMPLE_TEXT_SIZE];
+	const char *help;
+
+	if (kv->key.type != MSGPACK_OBJECT_STR ||
+	    kv->key.via.str.size >= sizeof(class) ||
+	    view_counter(&kv->val, "interval", &interval) != 0 ||
+	    view_counter(&kv->val, "total", &total) != 0 ||
+	    view_i64(&kv->val, "first_ns", &first_ns) != 0 ||
+	    view_i64(&kv->val, "last_ns", &last_ns) != 0 ||
+	    view_u64(&kv->val, "sample_length", UINT64_MAX, &sample_length) != 0 ||
+	    view_str(&kv->val, "sample", sample, sizeof(sample)) != 0)
+		return -EPROTO;
+	memcpy(class, kv->key.via.str.ptr, kv->key.via.str.size);
+	class[kv->key.via.str.size] = '\0';
+	help = refusal_help(refusal_from_name(class));
+	const struct value v[C_MAX] = {
+	    [C_IFACE] = VALUE_OF_TEXT(iface),
+	    [C_CLASS] = VALUE_OF_TEXT(class),
+	    [C_PACKETS] = VALUE_OF_U64(interval.packets),
+	    [C_BYTES] = VALUE_OF_U64(interval.bytes),
+	    [C_TOTAL] = VALUE_OF_U64(total.packets),
+	    [C_TOTAL_BYTES] = VALUE_OF_U64(total.bytes),
+	    [C_FIRST] = VALUE_OF_I64(first_ns),
+	    [C_LAST] = VALUE_OF_I64(last_ns),
+	    [C_MEANING] = VALUE_OF_TEXT(help ? help : ""),
+	    [C_SAMPLE_LENGTH] = VALUE_OF_U64(sample_length),
+	    [C_SAMPLE] = VALUE_OF_TEXT(sample),
+	};
+	out->ops->row(out, v);
+	return 0;
+}
+
+/* One interface of the answer. *told: its worker answered. */
+static int
+show_iface(struct output *out, const msgpack_object_kv *kv, bool *told)
+{
+	const msgpack_object *worker, *classes;
+	char name[IFACE_NAME_SIZE] = "";
+	char shown[IFACE_NAME_SIZE * 4];
+	char error[128];
+	int rc = 0;
+
+	if (kv->key.type != MSGPACK_OBJECT_STR || kv->key.via.str.size == 0 ||
+	    kv->key.via.str.size >= sizeof(name))
+		return -EPROTO;
+	memcpy(name, kv->key.via.str.ptr, kv->key.via.str.size);
+	*told = view_map(&kv->val, "worker", &worker) == 0;
+	if (!*told) {
+		view_text(&kv->val, "worker_error", error, sizeof(error));
+		text_escape(shown, sizeof(shown), name, strlen(name));
+		log_err("errors", "%s: %s", shown, error);
+		return 0;
+	}
+	if (view_map(worker, "classes", &classes) != 0)
+		return -EPROTO;
+	for (uint32_t i = 0; out && rc == 0 && i < classes->via.map.size; i++)
+		rc = show_class(out, name, &classes->via.map.ptr[i]);
+	return rc;
+}
+
+int
+command_errors(const struct client *client)
+{
+	const msgpack_object *ifaces;
+	struct answer answer;
+	struct output out;
+	bool whole = client->output->exact && !client->output->flat;
+	size_t silent = 0;
+	int rc = 0;
+	int code = daemon_ask(client, MSG_ERRORS, ASK_MS, false, &answer);
+
+	if (code != EXIT_DONE)
+		return code;
+	if (view_map(answer.msg.body, "ifaces", &ifaces) != 0) {
+		log_err("errors", "the daemon's answer is malformed");
+		answer_fini(&answer);
+		return EXIT_FAILED;
+	}
+	output_open(&out, client->output, stdout);
+	if (whole)
+		out.ops->members(&out, answer.msg.body);
+	else
+		out.ops->rows_begin(&out, NULL, columns, C_MAX);
+	for (uint32_t i = 0; rc == 0 && i < ifaces->via.map.size; i++) {
+		bool told = false;
+		rc = show_iface(whole ? NULL : &out, &ifaces->via.map.ptr[i], &told);
+		silent += !told;
+	}
+	if (!whole)
+		out.ops->rows_end(&out, NULL);
+	if (rc != 0) {
+		log_err("errors", "the daemon's answer is malformed");
+		code = EXIT_FAILED;
+	} else if (silent > 0) {
+		code = EXIT_INCOMPLETE;
+	}
+	answer_fini(&answer);
+	return client_finish(client, &out, code);
+}
