@@ -6,12 +6,14 @@ JOBS ?= $(shell nproc)
 SECONDS ?=
 TESTS ?= .
 
-.PHONY: help build run test deps clean format format-check
+.PHONY: help build run test test-sanitized test-big-endian deps clean format format-check
 
 help:
 	@echo 'sudo make run [SECONDS=20]   build, measure the interfaces that are up, show what flows'
 	@echo 'sudo make test [TESTS=regex] build and run the whole test suite'
 	@echo 'make build                   build into $(BUILD)/bin'
+	@echo 'sudo make test-sanitized     the suite under address, undefined and thread sanitizers'
+	@echo 'sudo make test-big-endian    decoder and records on s390x under qemu'
 	@echo 'make format-check            fail when a file is not formatted'
 
 deps:
@@ -32,6 +34,15 @@ test:
 	@$(MAKE) --no-print-directory build WERROR=ON
 	@$(MAKE) --no-print-directory format-check
 	@ctest --test-dir $(BUILD) --output-on-failure -R '$(TESTS)'
+
+# Longer: everything again under the address, undefined and thread sanitizers.
+test-sanitized:
+	@$(MAKE) --no-print-directory test BUILD=build-address SANITIZE=address
+	@$(MAKE) --no-print-directory test BUILD=build-thread SANITIZE=thread
+
+# The decoder and the records on a big-endian machine, under qemu.
+test-big-endian:
+	@tests/big-endian $(BUILD)
 
 format:
 	@git ls-files '*.c' '*.h' | xargs clang-format-14 -i
