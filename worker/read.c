@@ -37,13 +37,14 @@ floor_ms(int64_t ns)
 	return ns / NS_PER_MS - (ns % NS_PER_MS < 0);
 }
 
+/* Its own labels are not used: files may be older than 1970. */
 static int
-open_meter(struct reading *reading, int64_t begin_ms)
+open_meter(struct reading *reading)
 {
 	struct meter_options options = {
 	    .iface = "file",
 	    .file_id = 1,
-	    .begin_ms = begin_ms,
+	    .begin_ms = 0,
 	    .flow_limit = reading->options->flow_limit,
 	};
 
@@ -60,7 +61,7 @@ take(void *arg, const struct packet *packet)
 	struct reading *reading = arg;
 
 	if (!reading->meter && reading->meter_error == 0)
-		reading->meter_error = open_meter(reading, floor_ms(packet->ts_ns));
+		reading->meter_error = open_meter(reading);
 	if (reading->meter_error != 0)
 		return;
 	if (reading->packets++ == 0) {
@@ -167,14 +168,13 @@ read_run(const struct read_options *options)
 
 	rc = read_packets(&reading);
 	if (rc == 0 && !reading.meter)
-		rc = open_meter(&reading, 0); /* no packet: empty books */
+		rc = open_meter(&reading); /* no packet: empty books */
 	if (rc != 0) {
 		log_err("read", "%s",
 		    reading.fault.text[0] != '\0' ? reading.fault.text : strerror(-rc));
 		goto out;
 	}
-	rc = meter_rotate(
-	    reading.meter, rotation, floor_ms(reading.last_ns) + 1, &interval);
+	rc = meter_rotate(reading.meter, rotation, 1, &interval);
 	if (rc != 0) {
 		log_err("read", "rotate: %s", strerror(-rc));
 		goto out;
