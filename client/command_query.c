@@ -33,7 +33,10 @@ static const struct column sum_columns[] = {
 };
 #define SUM_COLUMNS (sizeof(sum_columns) / sizeof(sum_columns[0]))
 
-#define KEY_COLUMNS_MAX 8
+#define KEY_COLUMNS_MAX 10
+
+/* Both ends of the conversation: only then is there a direction to speak of. */
+#define WITH_DIRECTION ((unsigned)QUERY_SRC | QUERY_DST)
 
 /* Texts that values of one row point to. */
 struct row_texts {
@@ -46,7 +49,7 @@ static size_t
 key_columns(unsigned fields, struct column *out)
 {
 	static const struct {
-		enum query_field field;
+		unsigned fields; /* all of them asked for */
 		struct column column;
 	} keys[] = {
 	    {QUERY_TIME, {"time", "TIME", UNIT_TIME_MS, .left = true}},
@@ -56,11 +59,14 @@ key_columns(unsigned fields, struct column *out)
 	    {QUERY_DPORT, {"dport", "DPORT", .unit = UNIT_NONE}},
 	    {QUERY_PROTO, {"proto", NULL, .unit = UNIT_NONE}},
 	    {QUERY_PROTO, {"proto_name", "PROTO", UNIT_NONE, .left = true}},
+	    /* Why, and how surely, the source is the source. */
+	    {WITH_DIRECTION, {"orientation", NULL, UNIT_NONE, .left = true}},
+	    {WITH_DIRECTION, {"confidence", "DIR", UNIT_NONE, .left = true, .drop = 3}},
 	};
 	size_t n = 0;
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-		if (fields & keys[i].field)
+		if ((fields & keys[i].fields) == keys[i].fields)
 			out[n++] = keys[i].column;
 	}
 	return n;
@@ -87,6 +93,10 @@ key_values(unsigned fields, const struct query_row *row, struct row_texts *texts
 	if (fields & QUERY_PROTO) {
 		out[n++] = VALUE_OF_U64(row->proto);
 		out[n++] = VALUE_OF_TEXT(flow_proto(row->proto, texts->proto));
+	}
+	if ((fields & WITH_DIRECTION) == WITH_DIRECTION) {
+		out[n++] = VALUE_OF_TEXT(orientation_name(row->orientation));
+		out[n++] = VALUE_OF_TEXT(orientation_confidence(row->orientation));
 	}
 	return n;
 }

@@ -40,7 +40,8 @@ static const struct {
 } wrong[] = {
     {"", "a command is missing"},
     {"-o csv", "a command is missing"},
-    {"stat", "unknown command \"stat\"; commands are status, rotate, query, read"},
+    {"stat",
+	"unknown command \"stat\"; commands are status, errors, rotate, query, read"},
     {"-o xml status", "--output: \"xml\" is not table, csv or json"},
     {"status -o", "-o needs an argument: FORMAT"},
     {"status --output", "--output needs an argument: FORMAT"},
