@@ -249,9 +249,9 @@ def ethernet(payload, ethertype=0x0800, tags=()):
     return frame + struct.pack("!H", ethertype) + payload
 
 
-def ipv4(src, dst, proto, payload, length=None):
+def ipv4(src, dst, proto, payload, length=None, fragment=0, ident=7):
     total = 20 + len(payload) if length is None else length
-    return struct.pack("!BBHHHBBH4s4s", 0x45, 0, total, 0, 0, 64, proto, 0,
+    return struct.pack("!BBHHHBBH4s4s", 0x45, 0, total, ident, fragment, 64, proto, 0,
                        socket.inet_aton(src), socket.inet_aton(dst)) + payload
 
 

@@ -93,6 +93,33 @@ class Read(unittest.TestCase):
         self.assertEqual(document["flows"][0]["packets"], 2)
         self.assertEqual(document["books"]["refused"]["not_ip"]["packets"], 1)
 
+    def test_fragments_count_in_the_flow_of_the_first(self):
+        payload = udp(40000, 53, b"x" * 1472)
+        first = ethernet(ipv4("10.0.0.2", "10.0.0.7", 17, payload, fragment=0x2000))
+        later = ethernet(ipv4("10.0.0.2", "10.0.0.7", 17, b"y" * 400, fragment=185))
+        document = self.read(pcap([(1, first), (1, later)]))[1]
+        self.assertEqual(len(document["flows"]), 1)
+        self.assertEqual(document["flows"][0]["packets"], 2)
+        self.assertEqual(document["flows"][0]["dport"], 53)
+
+    def test_many_fragments_without_a_first_then_a_ping(self):
+        packets = [(1 + i / 10000,
+                    ethernet(ipv4("10.0.0.2", "10.0.0.7", 17, b"y" * 40,
+                                  fragment=1 + i % 8000, ident=i & 0xffff)))
+                   for i in range(20000)]
+        packets.append((4, ethernet(ipv4("10.0.0.2", "10.0.0.7", 1, b"\x08" + b"\0" * 7))))
+        document = self.read(pcap(packets))[1]
+        self.assertEqual(document["books"]["in_flows"]["packets"], 20001)
+        self.assertEqual({(f["proto"], f["packets"], f["sport"]) for f in document["flows"]},
+                         {(17, 20000, 0), (1, 1, 0)})
+
+    def test_a_broadcast_address_is_never_the_client(self):
+        for group in ("255.255.255.255", "239.1.2.3", "224.0.0.251"):
+            packets = [(1, ethernet(ipv4("192.168.1.105", group, 17, udp(9, 50000)))),
+                       (2, ethernet(ipv4("192.168.1.105", group, 17, udp(9, 50000))))]
+            flow = self.read(pcap(packets))[1]["flows"][0]
+            self.assertEqual((flow["src"], flow["dst"]), ("192.168.1.105", group))
+
     def test_books_only(self):
         document = self.read(pcap([(1, ethernet(ipv4("10.0.0.2", "10.0.0.7", 17,
                                                      udp(1, 2))))]), "--books")[1]

@@ -48,6 +48,16 @@ class Configuration(unittest.TestCase):
         self.assertEqual(done.returncode, 2)
         self.assertIn("/nonexistent/weir.yaml", done.stderr)
 
+    def test_long_paths_and_no_arguments(self):
+        self.check(USERS + "runtime: /%s\ninterfaces:\n  - name: lo\n" % ("r" * 200),
+                   ":4:10: runtime: ")
+        done = supervisor("-c", "/" + "d" * 200 + "/" + "f" * 200)
+        self.assertEqual(done.returncode, 2)
+        if not os.path.exists("/usr/local/etc/weir/weir.yaml"):
+            done = supervisor()
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("weir.yaml", done.stderr)
+
     def test_a_good_file(self):
         self.check(USERS + "interfaces:\n  - name: lo\n", code=0)
 
