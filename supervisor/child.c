@@ -1,16 +1,8 @@
-/* The pid and the socket's pipe callback meet under a lock that is held over the fork:
- * the child may dial before fork() has returned here, and is then checked after its pid
- * is known. The callback refuses every other process, so that a stranger who finds the
- * path cannot answer in the child's place.
- *
- * Death is the end of the lifeline (0.2 ms); waitpid, which comes after the kernel has
- * closed the packet sockets (50 ms), only delivers the exit status. */
-#include "supervisor/child.h"
-
+/* A child process from its start to its end. Death is the end of the lifeline (0.2 ms);
+ * waitpid, which comes after the kernel has closed the packet sockets (50 ms), only delivers
+ * the exit status. */
 #include <errno.h>
 #include <fcntl.h>
-#include <nng/protocol/reqrep0/req.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,53 +15,11 @@
 #include "common/child.h"
 #include "common/log.h"
 #include "proto/frame.h"
-#include "supervisor/listen.h"
+#include "supervisor/child_private.h"
 #include "supervisor/spawn.h"
 
 #define CHILD_ARGS_MAX 16
-#define CHILD_LABEL_SIZE 48
-
-struct child_ask {
-	struct child *child;
-	struct ask *ask;
-	enum msg_type type;
-	int64_t allowance_ms;
-	ask_done *done;
-	void *arg;
-	LIST_ENTRY(child_ask) entry;
-};
-
-struct child {
-	struct children *children;
-	LIST_ENTRY(child) entry;
-	char label[CHILD_LABEL_SIZE];
-	const struct child_events *events; /* NULL: disowned */
-	void *arg;
-	struct mono started;
-	bool connected;
-	bool closed; /* the socket is */
-	bool dead;
-	bool reaped;
-	bool killed;
-	nng_socket socket;
-	char path[LISTEN_PATH_SIZE];
-	int alive_fd; /* read end: its end is the child's */
-	int parent_fd; /* write end: its end is ours */
-	struct loop_watch *alive;
-	struct loop_post connection;
-	struct loop_timer close_timer;
-	LIST_HEAD(, child_ask) asks;
-	struct child_ask *ping;
-	pthread_mutex_t lock; /* of pid, against the pipe callback */
-	pid_t pid;
-};
-
-struct children {
-	struct loop *loop;
-	int program_dir;
-	uint32_t next_socket;
-	LIST_HEAD(, child) all;
-};
+#define CHILD_END_MS 2000 /* for all of them, when they are killed */
 
 int
 children_new(struct children **out, struct loop *loop, int program_dir)
@@ -92,7 +42,9 @@ children_count(const struct children *children)
 	size_t count = 0;
 
 	LIST_FOREACH(child, &children->all, entry)
-	count++;
+	{
+		count++;
+	}
 	return count;
 }
 
@@ -112,87 +64,25 @@ child_free(struct child *child)
 {
 	loop_unwatch(child->children->loop, child->alive);
 	loop_timer_clear(child->children->loop, &child->close_timer);
-	loop_unpost(child->children->loop, &child->connection);
 	if (child->alive_fd >= 0)
 		close(child->alive_fd);
 	if (child->parent_fd >= 0)
 		close(child->parent_fd);
-	pthread_mutex_destroy(&child->lock);
+	child_socket_fini(child);
 	free(child);
 }
 
-/* On a thread of nng, before the pipe is used for anything. */
-static void
-child_pipe_check(nng_pipe pipe, nng_pipe_ev event, void *arg)
+void
+child_maybe_gone(struct child *child)
 {
-	struct child *child = arg;
-	uint64_t peer = 0;
-	pid_t pid;
+	struct children *children = child->children;
 
-	(void)event;
-	pthread_mutex_lock(&child->lock);
-	pid = child->pid;
-	pthread_mutex_unlock(&child->lock);
-	if (nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_PID, &peer) == 0 && pid > 0 &&
-	    peer == (uint64_t)pid)
+	if (!child->reaped || child->has_socket)
 		return;
-	log_warn("child", "%s: refused process %llu at its socket: not the one started",
-	    child->label, (unsigned long long)peer);
-	nng_pipe_close(pipe);
-}
-
-static void
-child_pipe_added(nng_pipe pipe, nng_pipe_ev event, void *arg)
-{
-	struct child *child = arg;
-
-	(void)pipe;
-	(void)event;
-	loop_post(child->children->loop, &child->connection);
-}
-
-static void
-child_on_connection(void *arg)
-{
-	struct child *child = arg;
-
-	if (child->connected || child->closed)
-		return;
-	child->connected = true;
-	if (child->events && child->events->connected)
-		child->events->connected(child->arg, child);
-}
-
-static int
-child_listen(struct child *child, const struct child_options *options)
-{
-	int n = snprintf(child->path, sizeof(child->path), "%s/%u.sock",
-	    options->socket_dir, (unsigned)++child->children->next_socket);
-	int rc;
-
-	if (n < 0 || (size_t)n >= sizeof(child->path))
-		return -ENAMETOOLONG;
-	rc = nng_req0_open(&child->socket);
-	if (rc != 0)
-		return -ENOMEM;
-	/* Before the first context, which copies it: nothing is ever sent twice. */
-	rc = nng_socket_set_ms(
-	    child->socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE);
-	if (rc == 0)
-		rc = nng_pipe_notify(
-		    child->socket, NNG_PIPE_EV_ADD_PRE, child_pipe_check, child);
-	if (rc == 0)
-		rc = nng_pipe_notify(
-		    child->socket, NNG_PIPE_EV_ADD_POST, child_pipe_added, child);
-	rc = rc != 0 ? -EIO
-		     : listen_ipc(child->socket, child->path, options->socket_gid);
-	if (rc != 0) {
-		log_err("child", "%s: its socket %s cannot be made: %s", child->label,
-		    child->path, strerror(-rc));
-		nng_close(child->socket);
-		child->closed = true;
-	}
-	return rc;
+	LIST_REMOVE(child, entry);
+	child_free(child);
+	if (children->gone)
+		children->gone(children->arg);
 }
 
 /* The first message lies in a file in memory: it is there as a whole, whatever its size,
@@ -253,33 +143,6 @@ child_spawn(struct child *child, const struct child_options *options, int start_
 }
 
 static void
-child_end_asks(struct child *child)
-{
-	while (!LIST_EMPTY(&child->asks)) {
-		struct child_ask *ask = LIST_FIRST(&child->asks);
-		ask_done *done = ask->done;
-		void *arg = ask->arg;
-
-		child_ask_cancel(ask);
-		if (done)
-			done(arg, -ECONNRESET, NULL);
-	}
-}
-
-static void
-child_close_socket(struct child *child)
-{
-	if (child->closed)
-		return;
-	child->closed = true;
-	child->connected = false;
-	/* Before the socket, so that no answer is told twice. */
-	child_end_asks(child);
-	nng_close(child->socket);
-	unlink(child->path);
-}
-
-static void
 child_is_dead(struct child *child)
 {
 	if (child->dead)
@@ -291,7 +154,8 @@ child_is_dead(struct child *child)
 	/* It may have closed its end and live: dying processes do not notice. */
 	if (!child->reaped)
 		kill(child->pid, SIGKILL);
-	child_close_socket(child);
+	child_close_for_owner(child);
+	child_settle(child);
 	if (child->events && child->events->died)
 		child->events->died(child->arg, child);
 }
@@ -333,12 +197,10 @@ child_start(struct child **out, struct children *children,
 	child->parent_fd = -1;
 	child->closed = true;
 	child->started = mono_now();
-	child->connection =
-	    (struct loop_post){.run = child_on_connection, .arg = child};
 	child->close_timer =
 	    (struct loop_timer){.fire = child_on_close_timer, .arg = child};
 	LIST_INIT(&child->asks);
-	pthread_mutex_init(&child->lock, NULL);
+	child_socket_init(child);
 	snprintf(child->label, sizeof(child->label), "%s", options->label);
 
 	if (pipe2(alive, O_CLOEXEC) < 0 || pipe2(parent, O_CLOEXEC) < 0) {
@@ -368,7 +230,7 @@ child_start(struct child **out, struct children *children,
 		goto out;
 	rc = child_spawn(child, options, start_fd, alive[1], parent[0]);
 	if (rc != 0) {
-		child_close_socket(child);
+		child_drop_socket(child);
 		goto out;
 	}
 	LIST_INSERT_HEAD(&children->all, child, entry);
@@ -389,112 +251,13 @@ out:
 	return rc;
 }
 
-static void
-child_on_pong(void *arg, int rc, struct reply *reply)
-{
-	struct child *child = arg;
-
-	child->ping = NULL;
-	if (rc == -ETIMEDOUT)
-		child_kill(child, "it missed a deadline and does not answer a ping");
-	reply_free(reply);
-}
-
-static void
-child_ping(struct child *child)
-{
-	struct pack request;
-
-	if (child->ping || child->closed)
-		return;
-	pack_init(&request);
-	pack_request(&request, MSG_PING);
-	if (pack_finish(&request) == 0)
-		child_ask(&child->ping, child, MSG_PING, &request, CHILD_PING_MS,
-		    child_on_pong, child);
-	pack_fini(&request);
-}
-
-static void
-child_missed_deadline(struct child *child, const struct child_ask *missed)
-{
-	const struct child_ask *other;
-
-	if (missed->type == MSG_PING)
-		return;
-	LIST_FOREACH(other, &child->asks, entry)
-	{
-		if (other->allowance_ms > missed->allowance_ms)
-			return;
-	}
-	log_warn("child", "%s: no answer to %s within %lld ms", child->label,
-	    msg_policy(missed->type)->name, (long long)missed->allowance_ms);
-	child_ping(child);
-}
-
-static void
-child_on_answer(void *arg, int rc, struct reply *reply)
-{
-	struct child_ask *ask = arg;
-	struct child *child = ask->child;
-	ask_done *done = ask->done;
-	void *done_arg = ask->arg;
-
-	LIST_REMOVE(ask, entry);
-	if (rc == -ETIMEDOUT)
-		child_missed_deadline(child, ask);
-	else if (rc == -EPROTO)
-		child_kill(child, "its answer breaks the protocol");
-	free(ask);
-	done(done_arg, rc, reply);
-}
-
-int
-child_ask(struct child_ask **out, struct child *child, enum msg_type type,
-    const struct pack *request, int64_t allowance_ms, ask_done *done, void *arg)
-{
-	struct child_ask *ask;
-	int rc;
-
-	if (child->closed)
-		return -ECONNRESET;
-	ask = calloc(1, sizeof(*ask));
-	if (!ask)
-		return -ENOMEM;
-	*ask = (struct child_ask){.child = child,
-	    .type = type,
-	    .allowance_ms = allowance_ms,
-	    .done = done,
-	    .arg = arg};
-	rc = ask_send(&ask->ask, child->children->loop, child->socket, type, request,
-	    allowance_ms, child_on_answer, ask);
-	if (rc != 0) {
-		free(ask);
-		return rc;
-	}
-	LIST_INSERT_HEAD(&child->asks, ask, entry);
-	if (out)
-		*out = ask;
-	return 0;
-}
-
-void
-child_ask_cancel(struct child_ask *ask)
-{
-	if (!ask)
-		return;
-	ask_cancel(ask->ask);
-	LIST_REMOVE(ask, entry);
-	free(ask);
-}
-
 void
 child_close(struct child *child)
 {
 	if (child->closed)
 		return;
 	loop_timer_set(child->children->loop, &child->close_timer, CHILD_CLOSE_MS);
-	child_close_socket(child);
+	child_close_for_owner(child);
 }
 
 void
@@ -511,11 +274,15 @@ child_kill(struct child *child, const char *why)
 void
 child_disown(struct child *child)
 {
+	struct child_ask *ask;
+
 	if (!child)
 		return;
 	child->events = NULL;
-	while (!LIST_EMPTY(&child->asks))
-		child_ask_cancel(LIST_FIRST(&child->asks));
+	LIST_FOREACH(ask, &child->asks, entry)
+	{
+		child_ask_cancel(ask);
+	}
 	child->ping = NULL;
 	child_close(child);
 }
@@ -542,7 +309,8 @@ children_reap(struct children *children)
 		char text[CHILD_EXIT_TEXT];
 		int status;
 
-		if (waitpid(child->pid, &status, WNOHANG) != child->pid) {
+		if (child->reaped ||
+		    waitpid(child->pid, &status, WNOHANG) != child->pid) {
 			child = LIST_NEXT(child, entry);
 			continue;
 		}
@@ -554,30 +322,45 @@ children_reap(struct children *children)
 			child->events->reaped(child->arg, child, status);
 		/* Only now: a handler may have started another, at the list's head. */
 		next = LIST_NEXT(child, entry);
-		LIST_REMOVE(child, entry);
-		child_free(child);
+		child_maybe_gone(child);
 		child = next;
 	}
 }
 
 void
+children_on_gone(struct children *children, void (*gone)(void *arg), void *arg)
+{
+	children->gone = gone;
+	children->arg = arg;
+}
+
+int
 children_free(struct children *children)
 {
-	if (!children)
-		return;
-	while (!LIST_EMPTY(&children->all)) {
-		struct child *child = LIST_FIRST(&children->all);
-		int status;
+	struct mono end = mono_plus_ms(mono_now(), CHILD_END_MS);
+	struct child *child;
 
+	if (!children)
+		return 0;
+	children->gone = NULL;
+	LIST_FOREACH(child, &children->all, entry)
+	{
 		child_disown(child);
-		kill(child->pid, SIGKILL);
-		while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR)
-			;
-		child->reaped = true;
-		LIST_REMOVE(child, entry);
-		child_free(child);
+		if (!child->reaped)
+			kill(child->pid, SIGKILL);
+	}
+	while (!LIST_EMPTY(&children->all)) {
+		int rc;
+
+		if (mono_ms_between(mono_now(), end) <= 0)
+			return -ETIMEDOUT;
+		rc = loop_turn(children->loop, 10);
+		if (rc != 0)
+			return rc;
+		children_reap(children);
 	}
 	free(children);
+	return 0;
 }
 
 pid_t

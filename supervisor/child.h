@@ -19,15 +19,18 @@
 #define CHILD_CLOSE_MS 5000 /* from the closed pipe to the kill */
 #define CHILD_EXIT_TEXT 96
 
-struct children; /* all processes that were started and are not reaped */
+struct children; /* all processes that were started and are not gone */
 struct child;
 struct child_ask;
 
 /* `program_dir` is a descriptor of the directory with the executables: it still leads to
  * them when the supervisor has no right any more to walk the path. Kept, not owned. */
 int children_new(struct children **out, struct loop *loop, int program_dir);
-/* Kills what is left, waits for it. */
-void children_free(struct children *children);
+/* `gone` is called whenever a child object has ended: process reaped, socket closed. */
+void children_on_gone(struct children *children, void (*gone)(void *arg), void *arg);
+/* Kills what is left and turns the loop until all is gone. 0; or negative errno when that
+ * takes too long, and then the memory stays in use. */
+int children_free(struct children *children);
 /* After SIGCHLD. */
 void children_reap(struct children *children);
 size_t children_count(const struct children *children);
@@ -48,11 +51,11 @@ struct child_events {
 	void (*connected)(void *arg, struct child *child);
 	/* It lives no more, which is known before its exit status; its asks have ended. */
 	void (*died)(void *arg, struct child *child);
-	/* waitpid's status. The child object is gone afterwards. */
+	/* waitpid's status. The caller may not use the child any more afterwards. */
 	void (*reaped)(void *arg, struct child *child, int status);
 };
 
-/* 0 or negative errno. The child object lives until it is reaped. */
+/* 0 or negative errno. The object is the caller's until `reaped` was called. */
 int child_start(struct child **out, struct children *children,
     const struct child_options *options, const struct child_events *events, void *arg);
 
@@ -65,7 +68,7 @@ void children_disown(struct children *children, const void *arg);
  * NULL. 0, or negative errno and `done` is never called; -ECONNRESET when closed. */
 int child_ask(struct child_ask **out, struct child *child, enum msg_type type,
     const struct pack *request, int64_t allowance_ms, ask_done *done, void *arg);
-/* Gives up waiting: `done` is not called. Accepts NULL. */
+/* Gives up waiting: `done` is not called. Accepts NULL. The request goes on. */
 void child_ask_cancel(struct child_ask *ask);
 
 /* Closes the pipe, upon which the child ends; asks under way end with -ECONNRESET. */

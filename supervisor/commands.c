@@ -11,6 +11,7 @@
 
 request_handler *const commands_table[MSG_TYPE_MAX] = {
     [MSG_STATUS] = command_status,
+    [MSG_ERRORS] = command_errors,
     [MSG_ROTATE] = command_rotate,
 };
 
@@ -89,7 +90,9 @@ commands_ifaces(struct request *request, struct iface_name **out, size_t *count)
 		most += list->via.array.size;
 	else
 		TAILQ_FOREACH(worker, &supervisor->workers, entry)
-	most++;
+		{
+			most++;
+		}
 	names = calloc(most, sizeof(*names));
 	if (!names) {
 		commands_refuse(request, MSG_E_FAILED, "out of memory", "", 0);
@@ -103,7 +106,9 @@ commands_ifaces(struct request *request, struct iface_name **out, size_t *count)
 		}
 	} else {
 		TAILQ_FOREACH(worker, &supervisor->workers, entry)
-		names[(*count)++] = worker->iface;
+		{
+			names[(*count)++] = worker->iface;
+		}
 	}
 	*out = names;
 	return true;

@@ -7,8 +7,9 @@
 /* For control_new, whose ctx is the struct supervisor. */
 extern request_handler *const commands_table[MSG_TYPE_MAX];
 
-/* command_status.c, command_rotate.c */
+/* command_status.c, command_errors.c, command_rotate.c */
 request_handler command_status;
+request_handler command_errors;
 request_handler command_rotate;
 
 struct supervisor;

@@ -187,6 +187,20 @@ slot_open(struct slot *slot, struct control *control)
 	return 0;
 }
 
+/* Of a socket that nobody has dialled. */
+static void
+control_drop(struct control *control)
+{
+	for (size_t i = 0; i < CONTROL_CONTEXTS; i++) {
+		if (!control->slots[i].open)
+			continue;
+		nng_aio_free(control->slots[i].aio);
+		nng_ctx_close(control->slots[i].ctx);
+	}
+	nng_close(control->socket);
+	free(control);
+}
+
 int
 control_new(struct control **out, struct loop *loop, const char *path, gid_t gid,
     request_handler *const table[MSG_TYPE_MAX], void *ctx)
@@ -214,7 +228,7 @@ control_new(struct control **out, struct loop *loop, const char *path, gid_t gid
 	if (rc == 0)
 		rc = listen_ipc(control->socket, path, gid);
 	if (rc != 0) {
-		control_free(control);
+		control_drop(control);
 		return rc;
 	}
 	for (size_t i = 0; i < CONTROL_CONTEXTS; i++)
@@ -224,23 +238,8 @@ control_new(struct control **out, struct loop *loop, const char *path, gid_t gid
 }
 
 void
-control_free(struct control *control)
+control_end(struct control *control)
 {
-	if (!control)
-		return;
-	for (size_t i = 0; i < CONTROL_CONTEXTS; i++) {
-		struct slot *slot = &control->slots[i];
-
-		if (!slot->open)
-			continue;
-		nng_aio_stop(slot->aio);
-		loop_unpost(control->loop, &slot->arrival);
-		nng_aio_free(slot->aio);
-		nng_ctx_close(slot->ctx);
-		if (slot->message)
-			nng_msg_free(slot->message);
-	}
-	nng_close(control->socket);
-	unlink(control->path);
-	free(control);
+	if (control)
+		unlink(control->path);
 }

@@ -32,7 +32,9 @@ void request_answer(struct request *request);
 int control_new(struct control **out, struct loop *loop, const char *path, gid_t gid,
     request_handler *const table[MSG_TYPE_MAX], void *ctx);
 
-/* Every request must have been answered. */
-void control_free(struct control *control);
+/* Takes the socket's path away; the process must end now. The socket itself is closed by
+ * that: nng may stand still when a socket is closed while a message arrives (child.c), and
+ * clients send when they like. So this memory, and the loop's, stay in use. */
+void control_end(struct control *control);
 
 #endif

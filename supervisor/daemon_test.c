@@ -430,6 +430,8 @@ reload_changes_the_set_of_interfaces_and_a_bad_file_nothing(void **state)
 	kill(daemon->pid, SIGHUP);
 	for (int i = 0; i < 200 && daemon_stored(daemon, "fake0").maps == 0; i++)
 		usleep(20000);
+	for (int i = 0; i < 200 && iface_count(daemon) != 2; i++)
+		usleep(20000);
 	daemon_wait(daemon, "fake1", daemon_is_quiet);
 	assert_int_equal(iface_count(daemon), 2);
 	assert_int_equal(
@@ -498,7 +500,7 @@ a_second_signal_ends_at_once(void **state)
 	daemon_script(daemon, "store.fail");
 	kill(daemon->pid, SIGINT);
 	usleep(300000);
-	assert_int_equal(daemon_end(daemon, SIGINT, 1000), 1);
+	assert_int_equal(daemon_end(daemon, SIGINT, 4000), 1);
 	assert_int_equal(daemon_record_files(daemon, ".flows"), 2);
 }
 

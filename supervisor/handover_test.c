@@ -83,6 +83,9 @@ rotate_with_fault(struct daemon *daemon, const char *fault)
 	daemon_start(daemon, true);
 	daemon_script(daemon, fault);
 	assert_true(rotate(daemon, error, &packets));
+	/* The release comes after the answer. */
+	for (int i = 0; i < 500 && daemon_has_script(daemon, fault); i++)
+		usleep(10000);
 	assert_false(daemon_has_script(daemon, fault));
 	assert_true(packets >= 20);
 	assert_int_equal(daemon_stored(daemon, "lo").maps, 1);

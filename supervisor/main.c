@@ -149,7 +149,6 @@ main_caught(void *arg, int signal)
 	switch (signal) {
 	case SIGCHLD:
 		children_reap(supervisor->children);
-		manager_child_reaped(supervisor);
 		break;
 	case SIGHUP:
 		manager_reload(supervisor);
@@ -158,6 +157,12 @@ main_caught(void *arg, int signal)
 		manager_stop(supervisor);
 		break;
 	}
+}
+
+static void
+main_child_gone(void *arg)
+{
+	manager_child_gone(arg);
 }
 
 static void
@@ -241,6 +246,7 @@ main_run(struct supervisor *supervisor)
 	rc = children_new(&supervisor->children, supervisor->loop, program_dir);
 	if (rc != 0)
 		goto out;
+	children_on_gone(supervisor->children, main_child_gone, supervisor);
 	rc = signals_watch(&signals, supervisor->loop, main_caught, supervisor);
 	if (rc != 0)
 		goto out;
@@ -277,7 +283,8 @@ main_run(struct supervisor *supervisor)
 out:
 	if (rc < 0 && what)
 		log_err("supervisor", "%s: %s", what, strerror(-rc));
-	/* 7. In reverse: first those who may be waited for, then who waits. */
+	/* 7. In reverse: first those who may be waited for, then who waits. The loop itself
+	 * stays, see control_end(). */
 	if (supervisor->loop) {
 		bool orderly = supervisor->stage == SUPERVISOR_ENDS &&
 		    children_count(supervisor->children) == 0;
@@ -286,11 +293,11 @@ out:
 			rc = -ECANCELED;
 		manager_fini(supervisor);
 		store_link_fini(&supervisor->store);
-		children_free(supervisor->children);
-		control_free(supervisor->control);
+		if (children_free(supervisor->children) == 0)
+			supervisor->children = NULL;
+		control_end(supervisor->control);
 		rotation_fini(&supervisor->rotation);
 		signals_fini(&signals);
-		loop_free(supervisor->loop);
 	}
 	if (program_dir >= 0)
 		close(program_dir);

@@ -80,7 +80,9 @@ manager_rotate_all(struct supervisor *supervisor, int64_t end_ms)
 	if (supervisor->stage != SUPERVISOR_RUNS)
 		return;
 	TAILQ_FOREACH(worker, &supervisor->workers, entry)
-	worker_boundary(worker, end_ms);
+	{
+		worker_boundary(worker, end_ms);
+	}
 }
 
 static void
@@ -210,7 +212,7 @@ manager_next_stage(struct supervisor *supervisor)
 		break;
 	case SUPERVISOR_FLUSHES:
 		manager_enter(supervisor, SUPERVISOR_ENDS, MANAGER_END_MS);
-		manager_child_reaped(supervisor);
+		manager_child_gone(supervisor);
 		break;
 	case SUPERVISOR_ENDS:
 		break;
@@ -273,7 +275,7 @@ manager_store_gone(struct supervisor *supervisor)
 }
 
 void
-manager_child_reaped(struct supervisor *supervisor)
+manager_child_gone(struct supervisor *supervisor)
 {
 	if (supervisor->stage == SUPERVISOR_ENDS &&
 	    children_count(supervisor->children) == 0)
@@ -286,7 +288,9 @@ manager_store_ready(struct supervisor *supervisor)
 	struct worker *worker;
 
 	TAILQ_FOREACH(worker, &supervisor->workers, entry)
-	handover_store_ready(worker);
+	{
+		handover_store_ready(worker);
+	}
 }
 
 void
@@ -295,7 +299,9 @@ manager_handover_slot_free(struct supervisor *supervisor)
 	struct worker *worker;
 
 	TAILQ_FOREACH(worker, &supervisor->workers, entry)
-	handover_step(worker);
+	{
+		handover_step(worker);
+	}
 }
 
 static void

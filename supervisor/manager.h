@@ -45,6 +45,6 @@ void manager_store_gone(struct supervisor *supervisor);
 void manager_handover_slot_free(struct supervisor *supervisor);
 void manager_worker_gone(struct worker *worker); /* which is freed */
 void manager_health_changed(struct supervisor *supervisor);
-void manager_child_reaped(struct supervisor *supervisor);
+void manager_child_gone(struct supervisor *supervisor);
 
 #endif

@@ -32,8 +32,8 @@ int records_set_aside(
 int records_remove(int dir_fd, const struct iface_name *iface);
 
 /* Calls `each` with the file name of every record file (also those set aside). */
-void
-records_each(int dir_fd, void (*each)(void *arg, const char *file_name), void *arg);
+void records_each(
+    int dir_fd, void (*each)(void *arg, const char *file_name), void *arg);
 
 /* The file name of an interface. */
 void records_name(const struct iface_name *iface, char name[static RECORDS_NAME_SIZE]);

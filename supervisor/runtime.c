@@ -155,11 +155,18 @@ runtime_open(struct runtime *runtime, const struct config *config,
 	    .uid = settings->store_uid,
 	    .gid = settings->client_gid,
 	    .mode = 02750};
+	struct directory errors = {.key = "errors",
+	    .path = config->errors,
+	    .uid = geteuid(),
+	    .gid = settings->client_gid,
+	    .mode = 0750,
+	    .mark = "."};
 	int dir_fd;
 	int rc;
 
 	memset(runtime, 0, sizeof(*runtime));
 	runtime->lock_fd = runtime->records_fd = runtime->store_fd = -1;
+	runtime->errors_fd = -1;
 	if (strlen(config->runtime) > RUNTIME_PATH_MAX)
 		return -ENAMETOOLONG;
 	snprintf(runtime->path, sizeof(runtime->path), "%s", config->runtime);
@@ -191,9 +198,15 @@ runtime_open(struct runtime *runtime, const struct config *config,
 		if (runtime->store_fd < 0)
 			rc = runtime->store_fd;
 	}
-	if (rc != 0)
+	if (rc != 0) {
 		runtime_close(runtime);
-	return rc;
+		return rc;
+	}
+	/* Samples of what cannot be decoded are no reason not to count: it was said in
+	 * the log, and they are left out. */
+	if (config->errors[0] != '\0')
+		runtime->errors_fd = directory_open(AT_FDCWD, config->errors, &errors);
+	return 0;
 }
 
 void
@@ -204,7 +217,8 @@ runtime_close(struct runtime *runtime)
 		rmdir(runtime->records);
 	runtime->records_chosen = false;
 
-	int *fds[] = {&runtime->store_fd, &runtime->records_fd, &runtime->lock_fd};
+	int *fds[] = {&runtime->errors_fd, &runtime->store_fd, &runtime->records_fd,
+	    &runtime->lock_fd};
 
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
 		if (*fds[i] >= 0)

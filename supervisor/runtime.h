@@ -29,6 +29,7 @@ struct runtime {
 	char records[PATH_MAX];
 	bool records_chosen; /* made below /dev/shm, to be removed when empty */
 	int store_fd; /* directory of the database */
+	int errors_fd; /* directory of the error capture files; -1: none are kept */
 };
 
 /* Makes and checks all of it, takes the lock, then removes sockets that a dead supervisor

@@ -28,8 +28,8 @@ int daemon_setup(void **state);
 int daemon_teardown(void **state);
 
 /* Writes the configuration with these interfaces (YAML list items) and interval. */
-void
-daemon_configure(struct daemon *daemon, const char *interfaces, const char *rotation);
+void daemon_configure(
+    struct daemon *daemon, const char *interfaces, const char *rotation);
 
 /* Starts it; with `serve`, waits until its store runs and all of its interfaces are
  * active. */

@@ -3,7 +3,8 @@
  * next step is derived from (worker_step), so that a death, a lost answer or a late store
  * at any point leads back to the same place.
  *
- *	worker.c          the process: start, status, faults, end
+ *	worker.c          the process: start, end, what is wanted
+ *	worker_status.c   what it says of itself, errors that may pass
  *	worker_command.c  commands, one at a time, each with a number
  *	handover.c        rotate -> fetch -> append -> release
  *
@@ -135,11 +136,23 @@ void worker_abandon(struct worker *worker);
 /* Does whatever can be done next. Call after any change. */
 void worker_step(struct worker *worker);
 
-/* The process does not say any more what it was thought to: asks for its status. */
-void worker_resync(struct worker *worker);
-
 /* Ends the process and starts another on the same records. */
 void worker_renew(struct worker *worker);
+
+/* worker_status.c */
+
+/* Asks for it; the answer arms the next time. */
+void worker_ask_status(struct worker *worker, int64_t allowance_ms);
+
+/* What the worker is thought to be may not be true any more: asks before going on. */
+void worker_resync(struct worker *worker);
+
+/* Not counting, and why; logged when that is news. */
+void worker_set_error(struct worker *worker, const char *reason, const char *text);
+
+/* For the timers of the same names. */
+void worker_on_poll_timer(void *arg);
+void worker_on_retry_timer(void *arg);
 
 /* worker_command.c */
 

@@ -53,7 +53,9 @@ command_set_rotate(struct worker *worker, int64_t end_ms)
 	if (worker->handover.rotation != 0)
 		return; /* will be answered busy: who waits for a rotation goes on */
 	TAILQ_FOREACH(wait, &worker->waits, entry)
-	wait->attached = true;
+	{
+		wait->attached = true;
+	}
 }
 
 /* The next command, if any: what makes room first, the end of the capture before the last

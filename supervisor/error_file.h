@@ -1,0 +1,15 @@
+/* The error capture file of an interface: what its workers could not decode, one packet
+ * of each kind. Opened here, in a directory of root's, and handed down; the worker writes
+ * it and bounds its size. */
+#ifndef WEIR_SUPERVISOR_ERROR_FILE_H
+#define WEIR_SUPERVISOR_ERROR_FILE_H
+
+#include <sys/types.h>
+
+#include "common/iface.h"
+
+/* Opens or makes NAME_errors.pcap (NAME by iface_file_name), readable by the group. A
+ * descriptor, close-on-exec, that the caller closes, or negative errno. */
+int error_file_open(int dir_fd, const struct iface_name *iface, gid_t gid);
+
+#endif
