@@ -1,9 +1,11 @@
-/* Looks into nng's statistics, the only place where a failed connection shows: "other"
- * counts every end of an accept that is no known error, success included. The search by
- * nng_stat_find_listener() finds the first listener whatever was asked for, so the tree
- * is walked here. */
+/* Looks into nng's statistics, the only place where a failed connection shows. Ends are
+ * counted by their error, those of pipes and those of connections that never became one
+ * alike; how many pipes have ended is known from how many began and how many there are.
+ * The search by nng_stat_find_listener() finds the first listener whatever was asked for,
+ * so the tree is walked here. */
 #include "proto/listener.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "proto/msg.h"
@@ -24,29 +26,33 @@ find_listener(nng_stat *all, uint64_t id)
 	return NULL;
 }
 
+static uint64_t
+value_of(nng_stat *listener, const char *name)
+{
+	nng_stat *stat = nng_stat_find(listener, name);
+
+	return stat ? nng_stat_value(stat) : 0;
+}
+
 int
 listener_failures(nng_listener listener, uint64_t *out)
 {
-	nng_stat *all, *mine, *other, *accepted;
-	uint64_t ended, good;
+	static const char *const ends[] = {"disconnect", "canceled", "other", "timeout",
+	    "proto", "auth", "oom", "reject", "rcv_max"};
+	uint64_t ended = 0, pipes_ended;
+	nng_stat *all, *mine;
 	int rc;
 
 	rc = nng_stats_get(&all);
 	if (rc != 0)
 		return nng_errno(rc);
-	rc = -ENOENT;
 	mine = find_listener(all, (uint64_t)nng_listener_id(listener));
-	if (!mine)
-		goto out;
-	other = nng_stat_find(mine, "other");
-	accepted = nng_stat_find(mine, "accept");
-	if (!other || !accepted)
-		goto out;
-	ended = nng_stat_value(other);
-	good = nng_stat_value(accepted);
-	*out = ended > good ? ended - good : 0;
-	rc = 0;
-out:
+	if (mine) {
+		for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+			ended += value_of(mine, ends[i]);
+		pipes_ended = value_of(mine, "accept") - value_of(mine, "pipes");
+		*out = ended > pipes_ended ? ended - pipes_ended : 0;
+	}
 	nng_stats_free(all);
-	return rc;
+	return mine ? 0 : -ENOENT;
 }

@@ -208,8 +208,9 @@ child_listen(struct child *child, const struct child_options *options)
 	if (rc == 0)
 		rc = nng_pipe_notify(
 		    child->socket, NNG_PIPE_EV_REM_POST, child_pipe_removed, child);
-	rc = rc != 0 ? -EIO
-		     : listen_ipc(child->socket, child->path, options->socket_gid);
+	rc = rc != 0
+	    ? -EIO
+	    : listen_ipc(child->socket, child->path, options->socket_gid, NULL);
 	if (rc != 0) {
 		log_err("child", "%s: its socket %s cannot be made: %s", child->label,
 		    child->path, strerror(-rc));

@@ -12,6 +12,7 @@
 
 #include "common/log.h"
 #include "proto/nng_errno.h"
+#include "supervisor/control_listener.h"
 #include "supervisor/listen.h"
 
 struct slot {
@@ -29,6 +30,7 @@ struct control {
 	struct loop *loop;
 	nng_socket socket;
 	char path[LISTEN_PATH_SIZE];
+	struct control_listener *listener;
 	request_handler *table[MSG_TYPE_MAX];
 	void *ctx;
 	struct slot slots[CONTROL_CONTEXTS];
@@ -197,6 +199,7 @@ control_drop(struct control *control)
 		nng_aio_free(control->slots[i].aio);
 		nng_ctx_close(control->slots[i].ctx);
 	}
+	control_listener_free(control->listener);
 	nng_close(control->socket);
 	free(control);
 }
@@ -226,7 +229,8 @@ control_new(struct control **out, struct loop *loop, const char *path, gid_t gid
 	for (size_t i = 0; i < CONTROL_CONTEXTS && rc == 0; i++)
 		rc = slot_open(&control->slots[i], control);
 	if (rc == 0)
-		rc = listen_ipc(control->socket, path, gid);
+		rc = control_listener_new(
+		    &control->listener, loop, control->socket, path, gid);
 	if (rc != 0) {
 		control_drop(control);
 		return rc;

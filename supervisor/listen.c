@@ -13,7 +13,7 @@
 #include "proto/nng_errno.h"
 
 int
-listen_ipc(nng_socket socket, const char *path, gid_t gid)
+listen_ipc(nng_socket socket, const char *path, gid_t gid, nng_listener *out)
 {
 	char url[LISTEN_PATH_SIZE + sizeof("ipc://")];
 	nng_listener listener;
@@ -42,5 +42,7 @@ listen_ipc(nng_socket socket, const char *path, gid_t gid)
 		rc = -EPERM;
 	if (rc != 0)
 		nng_listener_close(listener);
+	else if (out)
+		*out = listener;
 	return rc;
 }

@@ -5,11 +5,12 @@ import os
 import socket
 import struct
 import subprocess
+import time
 import unittest
 
 import msgpack
 
-from harness import Daemon, Namespace, main, need_root
+from harness import Daemon, Namespace, main, need_root, wait_for
 
 need_root()
 
@@ -18,9 +19,9 @@ class Requester:
     """REQ over nng's ipc transport: 8 bytes of handshake, then messages of 0x01, a
     64-bit length, a request id with its top bit set, the body."""
 
-    def __init__(self, path):
+    def __init__(self, path, timeout=20):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(20)
+        self.sock.settimeout(timeout)
         self.sock.connect(path)
         self.sock.sendall(b"\0SP\0" + struct.pack("!HH", 48, 0))
         if self.exactly(8)[:4] != b"\0SP\0":
@@ -138,6 +139,32 @@ class Protocol(unittest.TestCase):
             self.assertEqual((answer["ok"], answer["error"]), (False, error), body[:20])
         self.assertTrue(self.client.ask("ping")["ok"])
         self.assertLess(rss(self.daemon.process.pid, self.daemon) - before, 1 << 20)
+
+    def test_clients_that_hang_up_at_once_silence_nobody(self):
+        """One of them would silence a listener of nng 1.5.2 for good."""
+        held = Requester(self.daemon.socket)
+        for _ in range(20):
+            for _ in range(10):
+                sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+                sock.connect(self.daemon.socket)
+                sock.close()
+            time.sleep(0.11)
+        self.assertTrue(held.ask("ping")["ok"])  # whoever was there stays
+        held.close()
+
+        def answered():
+            try:
+                other = Requester(self.daemon.socket, timeout=1)
+                good = other.ask("ping")["ok"]
+                other.close()
+                return good
+            except OSError:
+                return False
+        wait_for(answered, 6)
+        time.sleep(2.2)
+        descriptors = len(os.listdir("/proc/%d/fd" % self.daemon.process.pid))
+        self.assertLess(descriptors, 64)
+        self.assertEqual(os.listdir(self.daemon.runtime).count("control.sock"), 1)
 
     def test_a_message_over_the_limit_costs_its_sender_the_connection(self):
         other = Requester(self.daemon.socket)

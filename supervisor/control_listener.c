@@ -1,0 +1,172 @@
+#include "supervisor/control_listener.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "proto/listener.h"
+#include "supervisor/listen.h"
+
+#define LOOK_MS 1000
+
+/* Silenced ones with clients that stay; beyond it no successor is made until some go. */
+#define LISTENERS_MAX 64
+
+struct entry {
+	nng_listener listener;
+	bool used;
+	unsigned pipes;
+};
+
+struct control_listener {
+	struct loop *loop;
+	struct loop_timer timer;
+	nng_socket socket;
+	char path[LISTEN_PATH_SIZE];
+	gid_t gid;
+	unsigned number; /* of the next one */
+	size_t current;
+	uint64_t failures; /* of the current one, when last looked at */
+	pthread_mutex_t lock; /* for the entries: nng's threads count pipes */
+	struct entry entry[LISTENERS_MAX];
+};
+
+/* On a thread of nng. */
+static void
+count_pipe(nng_pipe pipe, nng_pipe_ev event, void *arg)
+{
+	struct control_listener *control = arg;
+	int id = nng_listener_id(nng_pipe_listener(pipe));
+
+	pthread_mutex_lock(&control->lock);
+	for (size_t i = 0; i < LISTENERS_MAX; i++) {
+		struct entry *entry = &control->entry[i];
+
+		if (!entry->used || nng_listener_id(entry->listener) != id)
+			continue;
+		if (event == NNG_PIPE_EV_ADD_POST)
+			entry->pipes++;
+		else if (entry->pipes > 0)
+			entry->pipes--;
+	}
+	pthread_mutex_unlock(&control->lock);
+}
+
+static int
+listen_next(struct control_listener *control)
+{
+	char path[LISTEN_PATH_SIZE];
+	nng_listener listener;
+	size_t free_entry = LISTENERS_MAX;
+	int rc;
+
+	for (size_t i = 0; i < LISTENERS_MAX && free_entry == LISTENERS_MAX; i++) {
+		if (!control->entry[i].used)
+			free_entry = i;
+	}
+	if (free_entry == LISTENERS_MAX)
+		return -EMFILE;
+	if (snprintf(path, sizeof(path), "%s.%u", control->path, control->number++) >=
+	    (int)sizeof(path))
+		return -ENAMETOOLONG;
+	rc = listen_ipc(control->socket, path, control->gid, &listener);
+	if (rc != 0)
+		return rc;
+	pthread_mutex_lock(&control->lock);
+	control->entry[free_entry] = (struct entry){.listener = listener, .used = true};
+	pthread_mutex_unlock(&control->lock);
+	if (rename(path, control->path) != 0)
+		return -errno;
+	control->current = free_entry;
+	control->failures = 0;
+	return 0;
+}
+
+/* Those without clients; the current one stays. */
+static void
+close_silenced(struct control_listener *control)
+{
+	for (size_t i = 0; i < LISTENERS_MAX; i++) {
+		struct entry *entry = &control->entry[i];
+		bool idle;
+
+		if (i == control->current)
+			continue;
+		pthread_mutex_lock(&control->lock);
+		idle = entry->used && entry->pipes == 0;
+		if (idle)
+			entry->used = false;
+		pthread_mutex_unlock(&control->lock);
+		if (idle)
+			nng_listener_close(entry->listener);
+	}
+}
+
+static void
+look(void *arg)
+{
+	struct control_listener *control = arg;
+	uint64_t failures = 0;
+	int rc = 0;
+
+	loop_timer_set(control->loop, &control->timer, LOOK_MS);
+	close_silenced(control);
+	if (listener_failures(control->entry[control->current].listener, &failures) !=
+		0 ||
+	    failures == control->failures)
+		return;
+	/* A failed connection need not have silenced it, but nobody can tell. */
+	rc = listen_next(control);
+	if (rc != 0)
+		log_err("control", "%s cannot be listened at again: %s", control->path,
+		    strerror(-rc));
+	else
+		log_debug("control", "a connection failed; listening anew");
+}
+
+int
+control_listener_new(struct control_listener **out, struct loop *loop,
+    nng_socket socket, const char *path, gid_t gid)
+{
+	struct control_listener *control = calloc(1, sizeof(*control));
+	int rc;
+
+	if (!control)
+		return -ENOMEM;
+	if (strlen(path) >= sizeof(control->path)) {
+		free(control);
+		return -ENAMETOOLONG;
+	}
+	strcpy(control->path, path);
+	control->loop = loop;
+	control->socket = socket;
+	control->gid = gid;
+	control->timer = (struct loop_timer){.fire = look, .arg = control};
+	pthread_mutex_init(&control->lock, NULL);
+	nng_pipe_notify(socket, NNG_PIPE_EV_ADD_POST, count_pipe, control);
+	nng_pipe_notify(socket, NNG_PIPE_EV_REM_POST, count_pipe, control);
+	rc = listen_next(control);
+	if (rc != 0) {
+		control_listener_free(control);
+		return rc;
+	}
+	loop_timer_set(loop, &control->timer, LOOK_MS);
+	*out = control;
+	return 0;
+}
+
+void
+control_listener_free(struct control_listener *control)
+{
+	if (!control)
+		return;
+	loop_timer_clear(control->loop, &control->timer);
+	nng_pipe_notify(control->socket, NNG_PIPE_EV_ADD_POST, NULL, NULL);
+	nng_pipe_notify(control->socket, NNG_PIPE_EV_REM_POST, NULL, NULL);
+	pthread_mutex_destroy(&control->lock);
+	free(control);
+}
