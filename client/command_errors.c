@@ -49,8 +49,7 @@ show_class(struct output *out, const char *iface, const msgpack_object_kv *kv)
 	char class[32], sample[SAMPLE_TEXT_SIZE];
 	const char *help;
 
-	if (kv->key.type != MSGPACK_OBJECT_STR ||
-	    kv->key.via.str.size >= sizeof(class) ||
+	if (daemon_key(&kv->key, class, sizeof(class)) != 0 ||
 	    view_counter(&kv->val, "interval", &interval) != 0 ||
 	    view_counter(&kv->val, "total", &total) != 0 ||
 	    view_i64(&kv->val, "first_ns", &first_ns) != 0 ||
@@ -58,8 +57,6 @@ show_class(struct output *out, const char *iface, const msgpack_object_kv *kv)
 	    view_u64(&kv->val, "sample_length", UINT64_MAX, &sample_length) != 0 ||
 	    view_str(&kv->val, "sample", sample, sizeof(sample)) != 0)
 		return -EPROTO;
-	memcpy(class, kv->key.via.str.ptr, kv->key.via.str.size);
-	class[kv->key.via.str.size] = '\0';
 	help = refusal_help(refusal_from_name(class));
 	const struct value v[C_MAX] = {
 	    [C_IFACE] = VALUE_OF_TEXT(iface),
@@ -83,15 +80,13 @@ static int
 show_iface(struct output *out, const msgpack_object_kv *kv, bool *told)
 {
 	const msgpack_object *worker, *classes;
-	char name[IFACE_NAME_SIZE] = "";
+	char name[IFACE_NAME_SIZE];
 	char shown[IFACE_NAME_SIZE * 4];
 	char error[128];
 	int rc = 0;
 
-	if (kv->key.type != MSGPACK_OBJECT_STR || kv->key.via.str.size == 0 ||
-	    kv->key.via.str.size >= sizeof(name))
+	if (daemon_key(&kv->key, name, sizeof(name)) != 0)
 		return -EPROTO;
-	memcpy(name, kv->key.via.str.ptr, kv->key.via.str.size);
 	*told = view_map(&kv->val, "worker", &worker) == 0;
 	if (!*told) {
 		view_text(&kv->val, "worker_error", error, sizeof(error));

@@ -47,15 +47,13 @@ show_iface(struct output *out, const msgpack_object_kv *kv, bool *done)
 	struct counter refused;
 	uint64_t flows = 0;
 	int64_t begin_ms = 0, end_ms = 0;
-	char name[IFACE_NAME_SIZE] = "";
+	char name[IFACE_NAME_SIZE];
 	char shown[IFACE_NAME_SIZE * 4];
 	char error[64], text[1024];
 
-	if (kv->key.type != MSGPACK_OBJECT_STR || kv->key.via.str.size == 0 ||
-	    kv->key.via.str.size >= sizeof(name) ||
+	if (daemon_key(&kv->key, name, sizeof(name)) != 0 ||
 	    view_bool(&kv->val, "done", done) != 0)
 		return -EPROTO;
-	memcpy(name, kv->key.via.str.ptr, kv->key.via.str.size);
 	view_text(&kv->val, "error", error, sizeof(error));
 	view_text(&kv->val, "text", text, sizeof(text));
 	struct value v[C_MAX] = {
@@ -100,8 +98,7 @@ command_rotate(const struct client *client)
 
 	if (code != EXIT_DONE)
 		return code;
-	if (view_map(answer.msg.body, "ifaces", &ifaces) != 0 ||
-	    ifaces->type != MSGPACK_OBJECT_MAP) {
+	if (view_map(answer.msg.body, "ifaces", &ifaces) != 0) {
 		log_err("rotate", "the daemon's answer is malformed");
 		answer_fini(&answer);
 		return EXIT_FAILED;

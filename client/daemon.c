@@ -88,6 +88,18 @@ daemon_ask(const struct client *client, enum msg_type type, int default_ms, bool
 	return EXIT_FAILED;
 }
 
+int
+daemon_key(const msgpack_object *key, char *out, size_t size)
+{
+	if (key->type != MSGPACK_OBJECT_STR || key->via.str.size == 0 ||
+	    key->via.str.size >= size ||
+	    memchr(key->via.str.ptr, '\0', key->via.str.size))
+		return -EPROTO;
+	memcpy(out, key->via.str.ptr, key->via.str.size);
+	out[key->via.str.size] = '\0';
+	return 0;
+}
+
 /* pcap's own words behind the reason, when there are any. */
 static void
 add_reason_text(const msgpack_object *map, struct iface_status *out)
@@ -147,21 +159,16 @@ daemon_ifaces(const msgpack_object *body, struct iface_status **out, size_t *cou
 	const msgpack_object *map;
 	struct iface_status *all;
 
-	if (view_map(body, "ifaces", &map) != 0 || map->type != MSGPACK_OBJECT_MAP)
+	if (view_map(body, "ifaces", &map) != 0)
 		return -EPROTO;
 	all = calloc((size_t)map->via.map.size + 1, sizeof(*all));
 	if (!all)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < map->via.map.size; i++) {
 		const msgpack_object_kv *kv = &map->via.map.ptr[i];
-		if (kv->key.type != MSGPACK_OBJECT_STR || kv->key.via.str.size == 0 ||
-		    kv->key.via.str.size >= IFACE_NAME_SIZE ||
-		    kv->val.type != MSGPACK_OBJECT_MAP) {
-			free(all);
-			return -EPROTO;
-		}
-		memcpy(all[i].name, kv->key.via.str.ptr, kv->key.via.str.size);
-		if (read_iface(&kv->val, &all[i]) != 0) {
+		if (kv->val.type != MSGPACK_OBJECT_MAP ||
+		    daemon_key(&kv->key, all[i].name, sizeof(all[i].name)) != 0 ||
+		    read_iface(&kv->val, &all[i]) != 0) {
 			free(all);
 			return -EPROTO;
 		}

@@ -14,6 +14,10 @@
 int daemon_ask(const struct client *client, enum msg_type type, int default_ms,
     bool quiet, struct answer *answer);
 
+/* The key of an entry in one of the answer's maps, e.g. an interface's name. 0, or
+ * -EPROTO (out untouched) when it is no text, empty, does not fit or has a NUL in it. */
+int daemon_key(const msgpack_object *key, char *out, size_t size);
+
 #define DAEMON_TEXT_SIZE 256
 
 /* What "status" says of an interface. Parts that the answer does not have are empty. */

@@ -19,8 +19,8 @@ int flow_rows_add(void *arg, const struct flow_record *flow);
 
 /* Whether books are shown as one row per file: with --books, in CSV always and in tables
  * when there are several. */
-bool
-books_rows_wanted(const struct client *client, const struct output *out, bool several);
+bool books_rows_wanted(
+    const struct client *client, const struct output *out, bool several);
 void books_rows_begin(struct output *out);
 void books_row(struct output *out, const char *file, const struct books *books,
     const char *link_type);

@@ -80,24 +80,6 @@ refuse(char why[static CLIENT_WHY_SIZE], const struct option_spec *option,
 	return -EINVAL;
 }
 
-static int
-to_number(const char *text, uint64_t *out)
-{
-	uint64_t value = 0;
-
-	if (text[0] == '\0')
-		return -EINVAL;
-	for (; *text != '\0'; text++) {
-		if (!isdigit((unsigned char)*text))
-			return -EINVAL;
-		if (__builtin_mul_overflow(value, 10, &value) ||
-		    __builtin_add_overflow(value, (uint64_t)(*text - '0'), &value))
-			return -ERANGE;
-	}
-	*out = value;
-	return 0;
-}
-
 /* "2", "0.5" (seconds) or with a unit, "500ms" */
 static int
 to_wait_ms(const char *text, uint64_t *out)
@@ -162,7 +144,7 @@ take_option(struct client *client, const struct option_spec *option, const char 
 		client->watch_ms = number;
 		return 0;
 	case OPTION_COUNT:
-		if (to_number(value, &client->count) != 0 || client->count == 0)
+		if (text_to_number(value, &client->count) != 0 || client->count == 0)
 			return refuse(why, option, value, "a number from 1");
 		return 0;
 	case OPTION_IFACE:
@@ -174,7 +156,7 @@ take_option(struct client *client, const struct option_spec *option, const char 
 	case OPTION_LAST:
 		return take_time(client, option, value, now, why);
 	case OPTION_LIMIT:
-		if (to_number(value, &number) != 0 || number > SIZE_MAX / 2)
+		if (text_to_number(value, &number) != 0 || number > SIZE_MAX / 2)
 			return refuse(why, option, value, "a number");
 		client->query.limit = (size_t)number;
 		client->limit_given = true;

@@ -43,7 +43,7 @@ enum capture_config_change {
 	CAPTURE_FILTER_CHANGED, /* the filter alone: applied in place */
 	CAPTURE_REOPEN, /* anything else: a successor must open the capture */
 };
-enum capture_config_change
-capture_config_compare(const struct capture_config *a, const struct capture_config *b);
+enum capture_config_change capture_config_compare(
+    const struct capture_config *a, const struct capture_config *b);
 
 #endif

@@ -54,12 +54,12 @@ extern const struct config_key config_keys[];
 extern const size_t config_key_count;
 
 /* The key of that name in one of the sections (a set of 1 << section), or NULL. */
-const struct config_key *
-config_key_find(unsigned sections, const char *name, size_t len);
+const struct config_key *config_key_find(
+    unsigned sections, const char *name, size_t len);
 
 /* The key of these sections whose name is closest to a wrong one, or NULL. */
-const struct config_key *
-config_key_suggest(unsigned sections, const char *name, size_t len);
+const struct config_key *config_key_suggest(
+    unsigned sections, const char *name, size_t len);
 
 /* "64 to 262144", "1 KiB to 1 GiB", "true or false": what the key accepts, for people. */
 void config_key_range(const struct config_key *key, char out[static 96]);

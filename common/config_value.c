@@ -22,24 +22,6 @@ has_control(const char *text, size_t len)
 	return false;
 }
 
-static int
-to_integer(const char *text, uint64_t *out)
-{
-	uint64_t value = 0;
-
-	if (text[0] == '\0')
-		return -EINVAL;
-	for (; *text != '\0'; text++) {
-		if (!isdigit((unsigned char)*text))
-			return -EINVAL;
-		if (__builtin_mul_overflow(value, 10, &value) ||
-		    __builtin_add_overflow(value, (uint64_t)(*text - '0'), &value))
-			return -ERANGE;
-	}
-	*out = value;
-	return 0;
-}
-
 static bool
 number_set(const struct config_key *key, const char *text, bool plain, void *object,
     char why[static CONFIG_WHY_SIZE])
@@ -53,7 +35,7 @@ number_set(const struct config_key *key, const char *text, bool plain, void *obj
 	switch (key->type) {
 	case CONFIG_INTEGER:
 		expected = "a whole number";
-		rc = plain ? to_integer(text, &value) : -EINVAL;
+		rc = plain ? text_to_number(text, &value) : -EINVAL;
 		break;
 	case CONFIG_SIZE:
 		expected = "a size (bytes, or with B, KiB, MiB, GiB)";

@@ -13,20 +13,47 @@ struct unit {
 	uint64_t factor;
 };
 
+/* The digits at *at, at least one; *at is behind them afterwards. */
+static int
+take_digits(const char **at, uint64_t *out)
+{
+	uint64_t value = 0;
+
+	if (!isdigit((unsigned char)**at))
+		return -EINVAL;
+	for (; isdigit((unsigned char)**at); (*at)++) {
+		if (__builtin_mul_overflow(value, 10, &value) ||
+		    __builtin_add_overflow(value, (uint64_t)(**at - '0'), &value))
+			return -ERANGE;
+	}
+	*out = value;
+	return 0;
+}
+
+int
+text_to_number(const char *text, uint64_t *out)
+{
+	uint64_t value;
+	int rc = take_digits(&text, &value);
+
+	if (rc != 0)
+		return rc;
+	if (*text != '\0')
+		return -EINVAL;
+	*out = value;
+	return 0;
+}
+
 /* A decimal number, white space, then one of the units. */
 static int
 number_with_unit(const char *text, const struct unit *units, uint64_t *out)
 {
-	uint64_t value = 0;
+	uint64_t value;
 	const char *at = text;
+	int rc = take_digits(&at, &value);
 
-	if (!isdigit((unsigned char)*at))
-		return -EINVAL;
-	for (; isdigit((unsigned char)*at); at++) {
-		if (__builtin_mul_overflow(value, 10, &value) ||
-		    __builtin_add_overflow(value, (uint64_t)(*at - '0'), &value))
-			return -ERANGE;
-	}
+	if (rc != 0)
+		return rc;
 	while (*at == ' ')
 		at++;
 	for (; units->name; units++) {

@@ -7,8 +7,11 @@
 
 #include "common/clock.h"
 
-/* "8MiB", "64 KiB", "1024", "1GiB", "10B" to bytes. 0, -EINVAL, or -ERANGE on overflow;
- * out untouched on failure. */
+/* Decimal digits and nothing else to a number. 0, -EINVAL, or -ERANGE on overflow; out
+ * untouched on failure. */
+int text_to_number(const char *text, uint64_t *out);
+
+/* "8MiB", "64 KiB", "1024", "1GiB", "10B" to bytes. Same returns. */
 int text_to_bytes(const char *text, uint64_t *out);
 
 /* "100ms", "5m", "30d", "12h", "300s" to milliseconds; a plain number is refused, since

@@ -12,6 +12,27 @@
 static const struct wall now = {INT64_C(1769825843500) * NS_PER_MS};
 
 static void
+numbers_are_digits_and_nothing_else(void **state)
+{
+	static const char *const refused[] = {
+	    "", " ", " 1", "1 ", "-1", "+1", "0x10", "1.0", "1e3", "1k", "ten"};
+	uint64_t out = 42;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+		assert_int_equal(text_to_number(refused[i], &out), -EINVAL);
+	assert_int_equal(text_to_number("18446744073709551616", &out), -ERANGE);
+	assert_int_equal(text_to_number("99999999999999999999", &out), -ERANGE);
+	assert_int_equal(out, 42);
+	assert_int_equal(text_to_number("0", &out), 0);
+	assert_int_equal(out, 0);
+	assert_int_equal(text_to_number("007", &out), 0);
+	assert_int_equal(out, 7);
+	assert_int_equal(text_to_number("18446744073709551615", &out), 0);
+	assert_true(out == UINT64_MAX);
+}
+
+static void
 sizes_have_binary_units(void **state)
 {
 	static const struct {
@@ -225,6 +246,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(numbers_are_digits_and_nothing_else),
 	    cmocka_unit_test(sizes_have_binary_units),
 	    cmocka_unit_test(sizes_that_make_no_sense_are_refused_untouched),
 	    cmocka_unit_test(durations_need_a_unit),

@@ -13,7 +13,8 @@
 
 /* How many connections ended before they became pipes since the listener was made.
  * Most are harmless; when the number has not grown the listener is well. 0 or negative
- * errno. Takes a snapshot of all of nng's statistics: at most once a second. */
+ * errno. A pipe that is just ending may be counted for a moment: look twice. Takes a
+ * snapshot of all of nng's statistics: a few times a second at most. */
 int listener_failures(nng_listener listener, uint64_t *out);
 
 #endif

@@ -10,13 +10,13 @@
 #include <nng/protocol/reqrep0/req.h>
 #include <nng/supplemental/util/platform.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "proto/listener.h"
+#include "proto/test_socket.h"
 
 #ifdef WEIR_SANITIZED
 /* A peer that waited at a silent listener is never freed by nng, about 4 KiB. */
@@ -29,9 +29,6 @@ __lsan_default_suppressions(void)
 }
 #endif
 
-static char directory[64];
-static char path[100];
-static char url[120];
 static nng_socket rep;
 static nng_listener listener;
 
@@ -44,7 +41,7 @@ reached(void)
 	int rc;
 
 	assert_int_equal(nng_req0_open(&client), 0);
-	assert_int_equal(nng_dial(client, url, NULL, 0), 0);
+	assert_int_equal(nng_dial(client, test_socket_url, NULL, 0), 0);
 	assert_int_equal(nng_send(client, "x", 1, 0), 0);
 	rc = nng_recvmsg(rep, &msg, 0);
 	if (rc == 0)
@@ -60,7 +57,7 @@ hang_up_before_the_greeting(void)
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
 	assert_true(fd >= 0);
-	strcpy(address.sun_path, path);
+	strcpy(address.sun_path, test_socket_path);
 	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	close(fd);
 }
@@ -73,7 +70,11 @@ ordinary_clients_are_no_failures(void **state)
 	(void)state;
 	for (int i = 0; i < 10; i++)
 		assert_true(reached());
-	assert_int_equal(listener_failures(listener, &failures), 0);
+	/* The end of the last pipe may be counted before the pipe is taken away. */
+	for (int i = 0; i < 100 && failures != 0; i++) {
+		nng_msleep(10);
+		assert_int_equal(listener_failures(listener, &failures), 0);
+	}
 	assert_int_equal(failures, 0);
 }
 
@@ -96,7 +97,7 @@ a_listener_that_fell_silent_shows_and_is_mended_by_listening_again(void **state)
 	char other_url[128];
 
 	(void)state;
-	snprintf(other_url, sizeof(other_url), "%s2", url);
+	snprintf(other_url, sizeof(other_url), "%s2", test_socket_url);
 	assert_int_equal(nng_listen(rep, other_url, &other, 0), 0);
 	for (int i = 0; i < 50; i++) {
 		hang_up_before_the_greeting();
@@ -108,32 +109,26 @@ a_listener_that_fell_silent_shows_and_is_mended_by_listening_again(void **state)
 	assert_int_equal(listener_failures(other, &failures), 0);
 	assert_int_equal(failures, 0);
 	assert_int_equal(nng_listener_close(listener), 0);
-	assert_int_equal(nng_listen(rep, url, &listener, 0), 0);
+	assert_int_equal(nng_listen(rep, test_socket_url, &listener, 0), 0);
 	assert_true(reached());
 }
 
 static int
 set_up(void **state)
 {
-	(void)state;
-	strcpy(directory, "/tmp/weir-listen-XXXXXX");
-	if (!mkdtemp(directory))
+	if (test_socket_make(state) != 0)
 		return -1;
-	snprintf(path, sizeof(path), "%s/sock", directory);
-	snprintf(url, sizeof(url), "ipc://%s", path);
 	if (nng_rep0_open(&rep) != 0 ||
 	    nng_socket_set_ms(rep, NNG_OPT_RECVTIMEO, 1000) != 0)
 		return -1;
-	return nng_listen(rep, url, &listener, 0);
+	return nng_listen(rep, test_socket_url, &listener, 0);
 }
 
 static int
 tear_down(void **state)
 {
-	(void)state;
 	nng_close(rep);
-	unlink(path);
-	return rmdir(directory);
+	return test_socket_remove(state);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

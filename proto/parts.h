@@ -23,8 +23,8 @@ void pack_key_interval(struct pack *pack, const char *key, const struct interval
 int view_interval(const msgpack_object *map, const char *key, struct interval *out);
 
 /* "config": all of struct capture_config, ranges checked. */
-void
-pack_key_config(struct pack *pack, const char *key, const struct capture_config *c);
+void pack_key_config(
+    struct pack *pack, const char *key, const struct capture_config *c);
 int view_config(const msgpack_object *map, const char *key, struct capture_config *out);
 
 #endif

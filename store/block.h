@@ -42,9 +42,9 @@ void block_encoder_free(struct block_encoder *encoder);
 
 /* One column of rows that are sorted as aggregate_finish() does. *data belongs to the
  * encoder and holds until the next call. 0; -ENOMEM; -E2BIG more than STORE_ROWS_MAX. */
-int
-block_encode(struct block_encoder *encoder, int64_t interval, enum block_column column,
-    const struct flow_record *rows, size_t count, const void **data, size_t *len);
+int block_encode(struct block_encoder *encoder, int64_t interval,
+    enum block_column column, const struct flow_record *rows, size_t count,
+    const void **data, size_t *len);
 
 /* Decoded columns. What has not been decoded is NULL. */
 struct block {

@@ -46,8 +46,8 @@ int query_table_iface(struct query_table *table, const char *name, uint32_t *out
 
 /* The group with that key, a new one (all 0, orientation 255) if need be. The pointer
  * holds until the next call. NULL without memory. */
-struct query_group *
-query_table_group(struct query_table *table, const struct query_key *key);
+struct query_group *query_table_group(
+    struct query_table *table, const struct query_key *key);
 
 /* The first `limit` groups (0: all) in the order asked for, as rows (malloc'ed). */
 int query_table_select(const struct query_table *table, enum query_sort sort,

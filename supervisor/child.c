@@ -41,8 +41,7 @@ children_count(const struct children *children)
 	const struct child *child;
 	size_t count = 0;
 
-	LIST_FOREACH(child, &children->all, entry)
-	{
+	LIST_FOREACH(child, &children->all, entry) {
 		count++;
 	}
 	return count;
@@ -279,8 +278,7 @@ child_disown(struct child *child)
 	if (!child)
 		return;
 	child->events = NULL;
-	LIST_FOREACH(ask, &child->asks, entry)
-	{
+	LIST_FOREACH(ask, &child->asks, entry) {
 		child_ask_cancel(ask);
 	}
 	child->ping = NULL;
@@ -292,8 +290,7 @@ children_disown(struct children *children, const void *arg)
 {
 	struct child *child;
 
-	LIST_FOREACH(child, &children->all, entry)
-	{
+	LIST_FOREACH(child, &children->all, entry) {
 		if (child->events && child->arg == arg)
 			child_disown(child);
 	}
@@ -343,8 +340,7 @@ children_free(struct children *children)
 	if (!children)
 		return 0;
 	children->gone = NULL;
-	LIST_FOREACH(child, &children->all, entry)
-	{
+	LIST_FOREACH(child, &children->all, entry) {
 		child_disown(child);
 		if (!child->reaped)
 			kill(child->pid, SIGKILL);

@@ -40,8 +40,7 @@ child_missed_deadline(struct child *child, const struct child_ask *missed)
 
 	if (missed->type == MSG_PING)
 		return;
-	LIST_FOREACH(other, &child->asks, entry)
-	{
+	LIST_FOREACH(other, &child->asks, entry) {
 		if (other->allowance_ms > missed->allowance_ms)
 			return;
 	}

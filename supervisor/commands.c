@@ -89,8 +89,7 @@ commands_ifaces(struct request *request, struct iface_name **out, size_t *count)
 	if (list)
 		most += list->via.array.size;
 	else
-		TAILQ_FOREACH(worker, &supervisor->workers, entry)
-		{
+		TAILQ_FOREACH(worker, &supervisor->workers, entry) {
 			most++;
 		}
 	names = calloc(most, sizeof(*names));
@@ -105,8 +104,7 @@ commands_ifaces(struct request *request, struct iface_name **out, size_t *count)
 			return false;
 		}
 	} else {
-		TAILQ_FOREACH(worker, &supervisor->workers, entry)
-		{
+		TAILQ_FOREACH(worker, &supervisor->workers, entry) {
 			names[(*count)++] = worker->iface;
 		}
 	}

@@ -127,8 +127,7 @@ loop_timer_set(struct loop *loop, struct loop_timer *timer, int64_t ms)
 	loop_timer_clear(loop, timer);
 	timer->at = mono_plus_ms(mono_now(), ms > 0 ? ms : 0);
 	timer->armed = true;
-	TAILQ_FOREACH_REVERSE(before, &loop->timers, loop_timers, entry)
-	{
+	TAILQ_FOREACH_REVERSE(before, &loop->timers, loop_timers, entry) {
 		if (before->at.ns <= timer->at.ns) {
 			TAILQ_INSERT_AFTER(&loop->timers, before, timer, entry);
 			return;

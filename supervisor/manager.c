@@ -19,8 +19,7 @@ manager_find(struct supervisor *supervisor, const char *name)
 {
 	struct worker *worker;
 
-	TAILQ_FOREACH(worker, &supervisor->workers, entry)
-	{
+	TAILQ_FOREACH(worker, &supervisor->workers, entry) {
 		if (strcmp(worker->iface.s, name) == 0)
 			return worker;
 	}
@@ -79,8 +78,7 @@ manager_rotate_all(struct supervisor *supervisor, int64_t end_ms)
 
 	if (supervisor->stage != SUPERVISOR_RUNS)
 		return;
-	TAILQ_FOREACH(worker, &supervisor->workers, entry)
-	{
+	TAILQ_FOREACH(worker, &supervisor->workers, entry) {
 		worker_boundary(worker, end_ms);
 	}
 }
@@ -287,8 +285,7 @@ manager_store_ready(struct supervisor *supervisor)
 {
 	struct worker *worker;
 
-	TAILQ_FOREACH(worker, &supervisor->workers, entry)
-	{
+	TAILQ_FOREACH(worker, &supervisor->workers, entry) {
 		handover_store_ready(worker);
 	}
 }
@@ -298,8 +295,7 @@ manager_handover_slot_free(struct supervisor *supervisor)
 {
 	struct worker *worker;
 
-	TAILQ_FOREACH(worker, &supervisor->workers, entry)
-	{
+	TAILQ_FOREACH(worker, &supervisor->workers, entry) {
 		handover_step(worker);
 	}
 }
@@ -315,8 +311,7 @@ manager_on_health(void *arg)
 
 	if (supervisor->stage != SUPERVISOR_RUNS)
 		return;
-	TAILQ_FOREACH(worker, &supervisor->workers, entry)
-	{
+	TAILQ_FOREACH(worker, &supervisor->workers, entry) {
 		if (worker->child && worker->state == WORKER_ACTIVE)
 			counting++;
 		else
@@ -342,8 +337,7 @@ manager_report_leftover(void *arg, const char *file_name)
 	const struct worker *worker;
 	char name[RECORDS_NAME_SIZE];
 
-	TAILQ_FOREACH(worker, &supervisor->workers, entry)
-	{
+	TAILQ_FOREACH(worker, &supervisor->workers, entry) {
 		records_name(&worker->iface, name);
 		if (strcmp(name, file_name) == 0)
 			return;

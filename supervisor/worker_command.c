@@ -25,8 +25,7 @@ command_has_queued_wait(const struct worker *worker)
 {
 	const struct rotate_wait *wait;
 
-	TAILQ_FOREACH(wait, &worker->waits, entry)
-	{
+	TAILQ_FOREACH(wait, &worker->waits, entry) {
 		if (!wait->attached)
 			return true;
 	}
@@ -52,8 +51,7 @@ command_set_rotate(struct worker *worker, int64_t end_ms)
 	worker->boundary_due = false;
 	if (worker->handover.rotation != 0)
 		return; /* will be answered busy: who waits for a rotation goes on */
-	TAILQ_FOREACH(wait, &worker->waits, entry)
-	{
+	TAILQ_FOREACH(wait, &worker->waits, entry) {
 		wait->attached = true;
 	}
 }

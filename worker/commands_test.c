@@ -12,8 +12,6 @@
 #include "worker/commands.h"
 #include "worker/test_net.h"
 
-#define NEEDS_ROOT "skipped: needs root, to make a network namespace\n"
-
 /* A worker without a process around it: one record file, one capture. */
 struct worker {
 	struct commands commands;
@@ -349,10 +347,7 @@ update_changes_a_filter_in_place_and_nothing_else(void **state)
 	struct worker worker;
 
 	(void)state;
-	if (!net_new()) {
-		print_message(NEEDS_ROOT);
-		skip();
-	}
+	net_require();
 	worker_start(&worker, "v0");
 	config = worker.config;
 	assert_int_equal(ask_update(&worker, 1, &config), MSG_OK);

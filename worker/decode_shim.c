@@ -22,8 +22,8 @@
 #define PPP_MPLS 0x0281
 #define PPP_MPLS_UPSTREAM 0x0283
 
-static enum refusal
-decode_ethernet_at(struct cursor c, struct decoded *out, unsigned depth);
+static enum refusal decode_ethernet_at(
+    struct cursor c, struct decoded *out, unsigned depth);
 
 static enum refusal decode_ethertype_at(
     struct cursor c, uint16_t type, struct decoded *out, unsigned depth);

@@ -13,8 +13,8 @@ enum refusal decode_ethertype(struct cursor c, uint16_t type, struct decoded *ou
 
 /* The same for the protocol field of Linux cooked headers, which has other small
  * numbers. */
-enum refusal
-decode_cooked_protocol(struct cursor c, uint16_t protocol, struct decoded *out);
+enum refusal decode_cooked_protocol(
+    struct cursor c, uint16_t protocol, struct decoded *out);
 
 /* IEEE 802.2 with SNAP (RFC 1042) or the IP SAP. */
 enum refusal decode_llc(struct cursor c, struct decoded *out);

@@ -23,8 +23,8 @@ int filter_compile(pcap_t *pcap, enum filter_direction direction, const char *te
 
 /* Puts the program in force on a packet socket in one step: no packet sees neither the
  * old nor the new one. Needs no capability. 0 or negative errno and a fault. */
-int
-filter_attach(int fd, const struct bpf_program *program, struct source_fault *fault);
+int filter_attach(
+    int fd, const struct bpf_program *program, struct source_fault *fault);
 
 /* Nothing passes from now on. 0 or negative errno. */
 int filter_attach_nothing(int fd);

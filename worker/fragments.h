@@ -19,7 +19,7 @@ void fragments_free(struct fragments *fragments);
 
 /* Remembers a first fragment, completes a later one (decode_complete_fragment). Call for
  * packets with fragment != FRAGMENT_NONE. */
-void
-fragments_packet(struct fragments *fragments, struct decoded *packet, int64_t ts_ns);
+void fragments_packet(
+    struct fragments *fragments, struct decoded *packet, int64_t ts_ns);
 
 #endif

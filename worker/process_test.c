@@ -21,7 +21,6 @@
 #include "proto/view.h"
 #include "worker/test_net.h"
 
-#define NEEDS_ROOT "skipped: needs root, to start a worker in a network namespace\n"
 /* "At once"; the thread sanitizer alone waits a second at the end of a process. */
 #ifdef WEIR_SANITIZED
 #define SOON_MS 2500
@@ -82,9 +81,11 @@ become_worker(
 	_exit(98);
 }
 
+/* A new namespace (or the test skips), in which no process runs yet. */
 static void
 worker_prepare(struct worker *worker)
 {
+	net_require();
 	memset(worker, 0, sizeof(*worker));
 	worker->records = memfd_create("records", MFD_CLOEXEC);
 	snprintf(worker->directory, sizeof(worker->directory), "/tmp/weir-test-XXXXXX");
@@ -148,8 +149,7 @@ forget_answer(struct worker *worker)
 	worker->answer = NULL;
 }
 
-/* Closes the supervisor's side; answers the exit code, 256 + signal, or -1 when the
- * worker was still there after 3 s. */
+/* The exit code, 256 + signal, or -1 when the worker was still there after 3 s. */
 static int
 worker_exit_code(struct worker *worker)
 {
@@ -169,6 +169,7 @@ worker_exit_code(struct worker *worker)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 256 + WTERMSIG(status);
 }
 
+/* Closes the supervisor's side. */
 static void
 worker_close(struct worker *worker)
 {
@@ -178,6 +179,15 @@ worker_close(struct worker *worker)
 		close(worker->parent);
 	close(worker->alive);
 	unlink(worker->path);
+}
+
+/* What the supervisor does with a worker that it does not need any more. */
+static void
+worker_leave(struct worker *worker)
+{
+	nng_close(worker->sock);
+	assert_int_equal(worker_exit_code(worker), 0);
+	worker_close(worker);
 }
 
 static void
@@ -224,6 +234,15 @@ string(const struct worker *worker, const char *key)
 	return text;
 }
 
+/* What "status" says; the rest of the answer stays in worker->parsed. */
+static const char *
+ask_state(struct worker *worker)
+{
+	begin(worker, MSG_STATUS);
+	assert_int_equal(ask(worker), MSG_OK);
+	return string(worker, "state");
+}
+
 static bool
 status_line_is(pid_t pid, const char *name, const char *wanted)
 {
@@ -242,6 +261,13 @@ status_line_is(pid_t pid, const char *name, const char *wanted)
 	}
 	fclose(file);
 	return is;
+}
+
+static void
+disable(struct worker *worker, uint64_t seq)
+{
+	pack_key_u64(begin(worker, MSG_DISABLE), "seq", seq);
+	assert_int_equal(ask(worker), MSG_OK);
 }
 
 static void
@@ -264,18 +290,12 @@ a_worker_counts_without_any_right_and_ends_when_it_is_left(void **state)
 	struct mono dropped;
 
 	(void)state;
-	if (!net_new()) {
-		print_message(NEEDS_ROOT);
-		skip();
-	}
 	worker_prepare(&worker);
 	begin_at = mono_now();
 	worker_start(&worker, "v0", "v0");
-	begin(&worker, MSG_STATUS);
-	assert_int_equal(ask(&worker), MSG_OK);
+	assert_string_equal(ask_state(&worker), "active");
 	print_message("from fork to the first answer: %d ms\n",
 	    (int)mono_ms_between(begin_at, mono_now()));
-	assert_string_equal(string(&worker, "state"), "active");
 	for (size_t i = 0; i < 5; i++)
 		assert_true(status_line_is(worker.pid, sets[i], "0000000000000000"));
 	assert_true(status_line_is(worker.pid, "NoNewPrivs", "1"));
@@ -287,8 +307,7 @@ a_worker_counts_without_any_right_and_ends_when_it_is_left(void **state)
 	kill(worker.pid, SIGTERM);
 	kill(worker.pid, SIGHUP);
 	assert_true(net_send_udp("v1", 5000, 123));
-	pack_key_u64(begin(&worker, MSG_DISABLE), "seq", 1);
-	assert_int_equal(ask(&worker), MSG_OK);
+	disable(&worker, 1);
 	rotate(&worker, 2, &interval);
 	assert_int_equal(interval.books.received.packets, 123);
 	assert_int_equal(interval.kernel.received, 123);
@@ -312,14 +331,9 @@ a_successor_of_a_killed_worker_has_its_flows(void **state)
 	uint64_t ms = 0;
 
 	(void)state;
-	if (!net_new()) {
-		print_message(NEEDS_ROOT);
-		skip();
-	}
 	worker_prepare(&worker);
 	worker_start(&worker, "v0", "v0");
-	begin(&worker, MSG_STATUS);
-	assert_int_equal(ask(&worker), MSG_OK);
+	assert_string_equal(ask_state(&worker), "active");
 	assert_true(net_send_udp("v1", 5000, 50));
 	net_wait_ms(250); /* over the timeout: counted */
 	killed = mono_now();
@@ -333,21 +347,16 @@ a_successor_of_a_killed_worker_has_its_flows(void **state)
 	worker_close(&worker);
 
 	worker_start(&worker, "v0", "v0");
-	begin(&worker, MSG_STATUS);
-	assert_int_equal(ask(&worker), MSG_OK);
-	assert_string_equal(string(&worker, "state"), "active");
+	assert_string_equal(ask_state(&worker), "active");
 	assert_int_equal(view_map(worker.parsed.body, "adoption", &adoption), 0);
 	assert_int_equal(view_u64(adoption, "ms", 60000, &ms), 0);
 	print_message("from exec to counting: %d ms\n", (int)ms);
 	assert_true(net_send_udp("v1", 5000, 30));
-	pack_key_u64(begin(&worker, MSG_DISABLE), "seq", 1);
-	assert_int_equal(ask(&worker), MSG_OK);
+	disable(&worker, 1);
 	rotate(&worker, 2, &interval);
 	assert_int_equal(interval.books.received.packets, 80);
 	assert_int_equal(interval.cuts, 1);
-	nng_close(worker.sock);
-	assert_int_equal(worker_exit_code(&worker), 0);
-	worker_close(&worker);
+	worker_leave(&worker);
 	worker_forget(&worker);
 }
 
@@ -358,25 +367,16 @@ a_worker_that_is_left_keeps_what_its_rings_hold(void **state)
 	struct worker worker;
 
 	(void)state;
-	if (!net_new()) {
-		print_message(NEEDS_ROOT);
-		skip();
-	}
 	worker_prepare(&worker);
 	worker_start(&worker, "v0", "v0");
-	begin(&worker, MSG_STATUS);
-	assert_int_equal(ask(&worker), MSG_OK);
+	assert_string_equal(ask_state(&worker), "active");
 	assert_true(net_send_udp("v1", 5000, 40));
-	nng_close(worker.sock);
-	assert_int_equal(worker_exit_code(&worker), 0);
-	worker_close(&worker);
+	worker_leave(&worker);
 	worker_start(&worker, "v0", "v0");
 	rotate(&worker, 1, &interval);
 	assert_int_equal(interval.books.received.packets, 40);
 	assert_int_equal(interval.kernel.received, 40);
-	nng_close(worker.sock);
-	assert_int_equal(worker_exit_code(&worker), 0);
-	worker_close(&worker);
+	worker_leave(&worker);
 	worker_forget(&worker);
 }
 
@@ -386,14 +386,9 @@ a_worker_ends_when_its_supervisor_is_gone(void **state)
 	struct worker worker;
 
 	(void)state;
-	if (!net_new()) {
-		print_message(NEEDS_ROOT);
-		skip();
-	}
 	worker_prepare(&worker);
 	worker_start(&worker, "v0", "v0");
-	begin(&worker, MSG_STATUS);
-	assert_int_equal(ask(&worker), MSG_OK);
+	assert_string_equal(ask_state(&worker), "active");
 	close(worker.parent);
 	worker.parent = -1;
 	assert_int_equal(worker_exit_code(&worker), CHILD_EXIT_FAILED);
@@ -408,21 +403,13 @@ a_worker_without_interface_serves_as_error(void **state)
 	struct worker worker;
 
 	(void)state;
-	if (!net_new()) {
-		print_message(NEEDS_ROOT);
-		skip();
-	}
 	worker_prepare(&worker);
 	worker_start(&worker, "nosuch0", "nosuch0");
-	begin(&worker, MSG_STATUS);
-	assert_int_equal(ask(&worker), MSG_OK);
-	assert_string_equal(string(&worker, "state"), "error");
+	assert_string_equal(ask_state(&worker), "error");
 	assert_string_equal(string(&worker, "reason"), "no_such_device");
 	rotate(&worker, 1, &interval);
 	assert_int_equal(interval.flows, 0);
-	nng_close(worker.sock);
-	assert_int_equal(worker_exit_code(&worker), 0);
-	worker_close(&worker);
+	worker_leave(&worker);
 	worker_forget(&worker);
 }
 
@@ -432,10 +419,6 @@ records_of_another_interface_are_refused(void **state)
 	struct worker worker;
 
 	(void)state;
-	if (!net_new()) {
-		print_message(NEEDS_ROOT);
-		skip();
-	}
 	worker_prepare(&worker);
 	assert_int_equal(write(worker.records, "no records of ours at all", 25), 25);
 	worker_start(&worker, "v0", "v0");
@@ -450,10 +433,6 @@ a_first_message_for_another_interface_is_refused(void **state)
 	struct worker worker;
 
 	(void)state;
-	if (!net_new()) {
-		print_message(NEEDS_ROOT);
-		skip();
-	}
 	worker_prepare(&worker);
 	worker_start(&worker, "v0", "v1");
 	assert_int_equal(worker_exit_code(&worker), CHILD_EXIT_FAILED);

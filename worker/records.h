@@ -156,8 +156,8 @@ void records_close(struct records *records);
 int records_grow(struct records *records, unsigned g);
 
 /* Makes generation `g` empty: no flows, overflow records and books 0. Its room stays. */
-void
-records_reset(struct records *records, unsigned g, int64_t begin_ms, int64_t mono_ns);
+void records_reset(
+    struct records *records, unsigned g, int64_t begin_ms, int64_t mono_ns);
 
 /* Makes a used file consistent again (records_adopt.c): rolls the journal back,
  * completes or takes back a rotation that was cut off, recomputes the sums of both

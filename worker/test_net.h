@@ -4,6 +4,12 @@
 #ifndef WEIR_WORKER_TEST_NET_H
 #define WEIR_WORKER_TEST_NET_H
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_packet.h>
@@ -31,7 +37,7 @@ net_run(const char *command)
 }
 
 /* Leaves the old namespace, which ends with its last process. False when that is not
- * allowed here: the test skips. */
+ * allowed here. */
 static inline bool
 net_new(void)
 {
@@ -42,6 +48,16 @@ net_new(void)
 	    "echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6 2>/dev/null");
 	return net_run("ip link add v0 type veth peer name v1 && "
 		       "ip link set v0 up && ip link set v1 up");
+}
+
+/* A new namespace, or the end of the test. */
+static inline void
+net_require(void)
+{
+	if (net_new())
+		return;
+	print_message("skipped: needs root, to make a network namespace\n");
+	skip();
 }
 
 /* A packet socket that only sends. */
