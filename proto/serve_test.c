@@ -379,8 +379,10 @@ a_child_ends_when_the_supervisor_closes_while_it_works(void **state)
 	(void)state;
 	listen_as_supervisor(&child);
 	start_child(&child);
-	/* the large answer may be half sent, not sent, or not made when the pipe ends */
-	send_request(&child, MSG_FETCH, 0);
+	send_request(&child, MSG_FLUSH, 0);
+	/* It is working on it now. Not later: nng 1.5.2 may stand still when a socket is
+	 * closed in the moment in which a message arrives. */
+	usleep(100 * 1000);
 	end_child(&child);
 }
 

@@ -11,7 +11,7 @@
 #include "proto/listener.h"
 #include "supervisor/listen.h"
 
-#define LOOK_MS 1000
+#define LOOK_MS 500
 
 /* Silenced ones with clients that stay; beyond it no successor is made until some go. */
 #define LISTENERS_MAX 64
@@ -30,7 +30,7 @@ struct control_listener {
 	gid_t gid;
 	unsigned number; /* of the next one */
 	size_t current;
-	uint64_t failures; /* of the current one, when last looked at */
+	bool suspected; /* failures were seen when last looked at */
 	pthread_mutex_t lock; /* for the entries: nng's threads count pipes */
 	struct entry entry[LISTENERS_MAX];
 };
@@ -82,7 +82,7 @@ listen_next(struct control_listener *control)
 	if (rename(path, control->path) != 0)
 		return -errno;
 	control->current = free_entry;
-	control->failures = 0;
+	control->suspected = false;
 	return 0;
 }
 
@@ -116,9 +116,13 @@ look(void *arg)
 	loop_timer_set(control->loop, &control->timer, LOOK_MS);
 	close_silenced(control);
 	if (listener_failures(control->entry[control->current].listener, &failures) !=
-		0 ||
-	    failures == control->failures)
+	    0)
 		return;
+	/* Twice in a row: a pipe that is just ending looks the same for a moment. */
+	if (failures == 0 || !control->suspected) {
+		control->suspected = failures != 0;
+		return;
+	}
 	/* A failed connection need not have silenced it, but nobody can tell. */
 	rc = listen_next(control);
 	if (rc != 0)
