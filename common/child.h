@@ -23,6 +23,7 @@
 /* Exit codes of children beside 0 (the supervisor closed the pipe) and 2 (usage). */
 #define CHILD_EXIT_FAILED 1 /* something that a restart may mend; stderr says what */
 #define CHILD_EXIT_RECORDS 3 /* worker: the record file is damaged or not ours */
+#define CHILD_EXIT_NO_ROOM 5 /* worker: no memory for the record file */
 #define CHILD_EXIT_PRIVILEGE 4 /* could not become what it must be */
 
 #endif

@@ -20,6 +20,7 @@
 #include "common/clock.h"
 #include "proto/nng_errno.h"
 
+#define DIAL_MS 2000 /* for a dial to get through */
 #define SCHEME "ipc://"
 
 static int
@@ -114,15 +115,19 @@ dial(nng_socket sock, const char *socket_path)
 	return rc != 0 ? rc : nng_dialer_start(dialer, NNG_FLAG_NONBLOCK);
 }
 
+/* *sent: whether the request may have arrived. */
 static int
 exchange(nng_socket sock, const struct pack *request, struct mono deadline,
-    struct answer *answer)
+    struct answer *answer, bool *sent)
 {
+	nng_duration wait = left_ms(deadline);
 	int rc;
 
-	rc = nng_socket_set_ms(sock, NNG_OPT_SENDTIMEO, left_ms(deadline));
+	rc =
+	    nng_socket_set_ms(sock, NNG_OPT_SENDTIMEO, wait < DIAL_MS ? wait : DIAL_MS);
 	if (rc == 0)
 		rc = nng_send(sock, request->buffer.data, request->buffer.size, 0);
+	*sent = rc == 0;
 	if (rc == 0)
 		rc = nng_socket_set_ms(sock, NNG_OPT_RECVTIMEO, left_ms(deadline));
 	if (rc == 0)
@@ -142,20 +147,15 @@ parse(struct answer *answer)
 	return rc == -ENOMSG ? -EPROTO : rc;
 }
 
-int
-ask(const char *socket_path, const struct pack *request, int timeout_ms,
-    struct answer *answer)
+/* One socket, one dial, one request. */
+static int
+attempt(const char *socket_path, const struct pack *request, struct mono deadline,
+    struct answer *got, bool *sent)
 {
-	struct mono deadline = mono_plus_ms(mono_now(), timeout_ms);
-	struct answer got = {.data = NULL};
 	nng_socket sock;
 	int rc;
 
-	if (request->failed || request->depth != 0 || request->buffer.size == 0)
-		return -EINVAL;
-	rc = probe(socket_path, deadline);
-	if (rc != 0)
-		return rc;
+	*sent = false;
 	rc = nng_req0_open(&sock);
 	if (rc != 0)
 		return nng_errno(rc);
@@ -163,10 +163,33 @@ ask(const char *socket_path, const struct pack *request, int timeout_ms,
 	if (rc == 0)
 		rc = dial(sock, socket_path);
 	if (rc == 0)
-		rc = exchange(sock, request, deadline, &got);
+		rc = exchange(sock, request, deadline, got, sent);
 	nng_close(sock);
+	return rc == 0 ? 0 : nng_errno(rc);
+}
+
+int
+ask(const char *socket_path, const struct pack *request, int timeout_ms,
+    struct answer *answer)
+{
+	struct mono deadline = mono_plus_ms(mono_now(), timeout_ms);
+	struct answer got = {.data = NULL};
+	bool sent;
+	int rc;
+
+	if (request->failed || request->depth != 0 || request->buffer.size == 0)
+		return -EINVAL;
+	/* What was not sent is tried on a new socket: a dialer of nng 1.5.2 whose peer hangs
+	 * up in the wrong moment does not dial again. */
+	do {
+		rc = probe(socket_path, deadline);
+		if (rc == 0)
+			rc = attempt(socket_path, request, deadline, &got, &sent);
+		else
+			sent = true;
+	} while (rc == -ETIMEDOUT && !sent && left_ms(deadline) > 1);
 	if (rc != 0)
-		return nng_errno(rc);
+		return rc;
 	rc = parse(&got);
 	if (rc != 0) {
 		nng_free(got.data, got.len);

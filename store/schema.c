@@ -178,6 +178,12 @@ schema_open(const char *name, sqlite3 **out, char why[static SCHEMA_WHY_SIZE])
 		}
 		goto out;
 	}
+	/* On a file system that is read-only SQLite opens all the same, for reading. */
+	if (sqlite3_db_readonly(db, "main") == 1) {
+		snprintf(why, SCHEMA_WHY_SIZE, "%s cannot be written: read-only", name);
+		rc = -EROFS;
+		goto out;
+	}
 	sqlite3_extended_result_codes(db, 0);
 	sqlite3_busy_timeout(db, BUSY_TIMEOUT_MS);
 	rc = version_check(db, why);

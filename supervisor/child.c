@@ -166,7 +166,10 @@ child_on_lifeline(void *arg)
 	char byte;
 	ssize_t n = read(child->alive_fd, &byte, 1);
 
-	/* Nobody writes into a lifeline; what comes nevertheless is no life sign. */
+	/* Nobody writes into a lifeline but a child that means harm: reading on would keep
+	 * this loop busy for as long as it likes. */
+	if (n > 0)
+		child_kill(child, "it wrote into its lifeline");
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
 		child_is_dead(child);
 }

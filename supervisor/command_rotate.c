@@ -12,6 +12,10 @@
 
 #define ROTATE_MS 20000
 
+/* Requests that wait at the same time; the other contexts are for those who look. */
+#define ROTATE_JOBS_MAX (CONTROL_CONTEXTS / 2)
+static size_t rotate_jobs; /* main thread */
+
 struct rotate_part {
 	struct rotate_job *job;
 	struct iface_name iface;
@@ -53,6 +57,7 @@ rotate_finish(struct rotate_job *job)
 	struct request *request = job->request;
 	struct supervisor *supervisor = request->ctx;
 
+	rotate_jobs--;
 	loop_timer_clear(supervisor->loop, &job->timer);
 	pack_answer(&request->answer, MSG_ROTATE);
 	pack_key_map(&request->answer, "ifaces");
@@ -98,6 +103,12 @@ command_rotate(struct request *request)
 	struct rotate_job *job;
 	size_t count;
 
+	if (rotate_jobs >= ROTATE_JOBS_MAX) {
+		pack_error(&request->answer, MSG_ROTATE, MSG_E_BUSY,
+		    "%zu requests wait for rotations already; see status", rotate_jobs);
+		request_answer(request);
+		return;
+	}
 	if (!commands_ifaces(request, &names, &count))
 		return;
 	job = calloc(1, sizeof(*job) + count * sizeof(job->parts[0]));
@@ -107,6 +118,7 @@ command_rotate(struct request *request)
 		free(names);
 		return;
 	}
+	rotate_jobs++;
 	job->request = request;
 	job->count = count;
 	job->timer = (struct loop_timer){.fire = rotate_on_timer, .arg = job};

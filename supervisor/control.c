@@ -36,6 +36,16 @@ struct control {
 	struct slot slots[CONTROL_CONTEXTS];
 };
 
+/* A client that does not read its answers holds a context for so long, no longer. */
+#define SEND_MS 1000
+
+static void
+slot_receive(struct slot *slot)
+{
+	nng_aio_set_timeout(slot->aio, NNG_DURATION_INFINITE);
+	nng_ctx_recv(slot->ctx, slot->aio);
+}
+
 /* On a thread of nng. */
 static void
 slot_advance(void *arg)
@@ -55,7 +65,7 @@ slot_advance(void *arg)
 	if (result == NNG_ECLOSED || result == NNG_ECANCELED)
 		return;
 	slot->sending = false;
-	nng_ctx_recv(slot->ctx, slot->aio);
+	slot_receive(slot);
 }
 
 /* What the client cannot read becomes a sentence that it can. */
@@ -94,9 +104,10 @@ request_answer(struct request *request)
 	slot->sending = message != NULL;
 	if (message) {
 		nng_aio_set_msg(slot->aio, message);
+		nng_aio_set_timeout(slot->aio, SEND_MS);
 		nng_ctx_send(slot->ctx, slot->aio);
 	} else {
-		nng_ctx_recv(slot->ctx, slot->aio);
+		slot_receive(slot);
 	}
 }
 
@@ -236,7 +247,7 @@ control_new(struct control **out, struct loop *loop, const char *path, gid_t gid
 		return rc;
 	}
 	for (size_t i = 0; i < CONTROL_CONTEXTS; i++)
-		nng_ctx_recv(control->slots[i].ctx, control->slots[i].aio);
+		slot_receive(&control->slots[i]);
 	*out = control;
 	return 0;
 }

@@ -9,7 +9,7 @@
 #include "proto/view.h"
 #include "supervisor/loop.h"
 
-#define CONTROL_CONTEXTS 16 /* requests at the same time; more wait in nng */
+#define CONTROL_CONTEXTS 64 /* requests at the same time; more wait in nng */
 
 struct control;
 

@@ -16,10 +16,18 @@
 /* Silenced ones with clients that stay; beyond it no successor is made until some go. */
 #define LISTENERS_MAX 64
 
+/* Then a silenced one is closed, whoever still holds on to it: nng keeps what dials it. */
+#define SILENCED_MS 60000
+
+/* Clients at the same time; more are turned away, so that descriptors are left for the
+ * measuring. */
+#define PIPES_MAX 256
+
 struct entry {
 	nng_listener listener;
 	bool used;
 	unsigned pipes;
+	struct mono silenced; /* since when */
 };
 
 struct control_listener {
@@ -42,18 +50,25 @@ count_pipe(nng_pipe pipe, nng_pipe_ev event, void *arg)
 	struct control_listener *control = arg;
 	int id = nng_listener_id(nng_pipe_listener(pipe));
 
+	unsigned sum = 0;
+
 	pthread_mutex_lock(&control->lock);
 	for (size_t i = 0; i < LISTENERS_MAX; i++) {
 		struct entry *entry = &control->entry[i];
 
-		if (!entry->used || nng_listener_id(entry->listener) != id)
+		if (!entry->used)
 			continue;
-		if (event == NNG_PIPE_EV_ADD_POST)
-			entry->pipes++;
-		else if (entry->pipes > 0)
-			entry->pipes--;
+		if (nng_listener_id(entry->listener) == id) {
+			if (event == NNG_PIPE_EV_ADD_PRE)
+				entry->pipes++;
+			else if (entry->pipes > 0)
+				entry->pipes--;
+		}
+		sum += entry->pipes;
 	}
 	pthread_mutex_unlock(&control->lock);
+	if (event == NNG_PIPE_EV_ADD_PRE && sum > PIPES_MAX)
+		nng_pipe_close(pipe);
 }
 
 static int
@@ -81,12 +96,41 @@ listen_next(struct control_listener *control)
 	pthread_mutex_unlock(&control->lock);
 	if (rename(path, control->path) != 0)
 		return -errno;
+	control->entry[control->current].silenced = mono_now();
 	control->current = free_entry;
 	control->suspected = false;
 	return 0;
 }
 
-/* Those without clients; the current one stays. */
+/* On a thread of its own: see child_socket.c for what nng may do when it closes. */
+static void *
+close_listener(void *arg)
+{
+	nng_listener *listener = arg;
+
+	nng_listener_close(*listener);
+	free(listener);
+	return NULL;
+}
+
+static void
+close_elsewhere(nng_listener listener)
+{
+	nng_listener *copy = malloc(sizeof(*copy));
+	pthread_attr_t attr;
+	pthread_t thread;
+
+	if (!copy)
+		return;
+	*copy = listener;
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	if (pthread_create(&thread, &attr, close_listener, copy) != 0)
+		free(copy);
+	pthread_attr_destroy(&attr);
+}
+
+/* Those without clients, and old ones; the current one stays. */
 static void
 close_silenced(struct control_listener *control)
 {
@@ -97,12 +141,14 @@ close_silenced(struct control_listener *control)
 		if (i == control->current)
 			continue;
 		pthread_mutex_lock(&control->lock);
-		idle = entry->used && entry->pipes == 0;
+		idle = entry->used &&
+		    (entry->pipes == 0 ||
+			mono_ms_between(entry->silenced, mono_now()) > SILENCED_MS);
 		if (idle)
 			entry->used = false;
 		pthread_mutex_unlock(&control->lock);
 		if (idle)
-			nng_listener_close(entry->listener);
+			close_elsewhere(entry->listener);
 	}
 }
 
@@ -151,7 +197,7 @@ control_listener_new(struct control_listener **out, struct loop *loop,
 	control->gid = gid;
 	control->timer = (struct loop_timer){.fire = look, .arg = control};
 	pthread_mutex_init(&control->lock, NULL);
-	nng_pipe_notify(socket, NNG_PIPE_EV_ADD_POST, count_pipe, control);
+	nng_pipe_notify(socket, NNG_PIPE_EV_ADD_PRE, count_pipe, control);
 	nng_pipe_notify(socket, NNG_PIPE_EV_REM_POST, count_pipe, control);
 	rc = listen_next(control);
 	if (rc != 0) {
@@ -169,7 +215,7 @@ control_listener_free(struct control_listener *control)
 	if (!control)
 		return;
 	loop_timer_clear(control->loop, &control->timer);
-	nng_pipe_notify(control->socket, NNG_PIPE_EV_ADD_POST, NULL, NULL);
+	nng_pipe_notify(control->socket, NNG_PIPE_EV_ADD_PRE, NULL, NULL);
 	nng_pipe_notify(control->socket, NNG_PIPE_EV_REM_POST, NULL, NULL);
 	pthread_mutex_destroy(&control->lock);
 	free(control);

@@ -87,7 +87,7 @@ handover_is_durable(struct worker *worker)
 	handover->count++;
 	handover->failures = 0;
 	handover->why[0] = '\0';
-	backoff_init(&handover->backoff, 1000, 30000, 0, false);
+	backoff_init(&handover->backoff, 1000, 30000, INT64_MAX, false);
 	log_debug("handover", "%s: rotation %" PRIu64 " is durable: %" PRIu64 " flows",
 	    worker->iface.s, handover->rotation, handover->interval.flows);
 	worker_answer_waits(worker, false, &result);
@@ -322,7 +322,7 @@ handover_init(struct worker *worker)
 {
 	worker->handover.timer =
 	    (struct loop_timer){.fire = handover_on_timer, .arg = worker};
-	backoff_init(&worker->handover.backoff, 1000, 30000, 0, false);
+	backoff_init(&worker->handover.backoff, 1000, 30000, INT64_MAX, false);
 }
 
 void

@@ -239,6 +239,8 @@ manager_stop(struct supervisor *supervisor)
 		worker_leave(worker);
 		worker = next;
 	}
+	/* What waits for its next try does not wait now. */
+	manager_store_ready(supervisor);
 	if (TAILQ_EMPTY(&supervisor->workers))
 		manager_next_stage(supervisor);
 }

@@ -26,9 +26,8 @@ store_link_on_status(void *arg, int rc, struct reply *reply)
 
 /* Nothing is done with the answer: asking finds a store that hangs. */
 static void
-store_link_on_poll(void *arg)
+store_link_ask_status(struct store_link *store, int64_t allowance_ms)
 {
-	struct store_link *store = arg;
 	struct pack request;
 
 	if (!store->child || store->closing || store->poll)
@@ -36,11 +35,17 @@ store_link_on_poll(void *arg)
 	pack_init(&request);
 	pack_request(&request, MSG_STATUS);
 	if (pack_finish(&request) != 0 ||
-	    child_ask(&store->poll, store->child, MSG_STATUS, &request, STORE_STATUS_MS,
+	    child_ask(&store->poll, store->child, MSG_STATUS, &request, allowance_ms,
 		store_link_on_status, store) != 0)
 		loop_timer_set(
 		    store->supervisor->loop, &store->poll_timer, STORE_POLL_MS);
 	pack_fini(&request);
+}
+
+static void
+store_link_on_poll(void *arg)
+{
+	store_link_ask_status(arg, STORE_STATUS_MS);
 }
 
 static void
@@ -65,6 +70,7 @@ store_link_on_died(void *arg, struct child *child)
 	if (child != store->child)
 		return;
 	store->child = NULL;
+	store->poll = NULL;
 	loop_timer_clear(loop, &store->poll_timer);
 	if (store->closing) {
 		manager_store_gone(store->supervisor);
@@ -124,8 +130,11 @@ store_link_launch(struct store_link *store)
 	    keep_bytes, sizeof(keep_bytes), "%" PRIu64, supervisor->config.keep_bytes);
 	rc = child_start(
 	    &store->child, supervisor->children, &options, &store_link_events, store);
-	if (rc == 0)
+	if (rc == 0) {
+		/* At once, so that one that hangs before it dials is found, too. */
+		store_link_ask_status(store, STORE_START_MS);
 		return;
+	}
 	delay = backoff_next(&store->deaths, 0);
 	log_err("store",
 	    "weir-store cannot be started: %s; trying again in %" PRId64 " ms",

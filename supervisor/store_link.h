@@ -9,6 +9,7 @@
  * longer than this is ended and started again, and the hand-over repeated. */
 #define STORE_APPEND_MS 60000
 #define STORE_FLUSH_MS 10000
+#define STORE_START_MS 60000 /* to its first answer: the database may need recovery */
 #define STORE_STATUS_MS 2000
 #define STORE_POLL_MS 5000
 

@@ -137,6 +137,7 @@ worker_start(struct worker *worker)
 	worker->ending = false;
 	worker->await_reap = false;
 	worker->last_rotation_done = false;
+	worker->command.last = false; /* it may have been started to count */
 	worker->active_since = (struct mono){0};
 	if (worker->state != WORKER_ERROR)
 		worker->state = WORKER_UNINITIALIZED;
@@ -180,6 +181,9 @@ worker_judge(struct worker *worker, const struct child *child, int status)
 	bool crashed = WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL &&
 	    WTERMSIG(status) != SIGTERM;
 
+	if (WIFEXITED(status) && WEXITSTATUS(status) == CHILD_EXIT_NO_ROOM)
+		worker_set_error(worker, "records",
+		    "no room for flow records: enlarge or clear the tmpfs they are on");
 	if (records_empty(worker->records_fd))
 		return;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == CHILD_EXIT_RECORDS)
@@ -316,6 +320,7 @@ worker_stay(struct worker *worker)
 	worker->finished = false;
 	worker->leaving = false;
 	worker->last_rotation_done = false;
+	worker->command.last = false;
 	worker_step(worker);
 }
 

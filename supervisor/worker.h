@@ -62,6 +62,7 @@ struct command {
 	uint64_t file_id; /* the record file it is numbered in */
 	uint64_t rotation; /* release */
 	int64_t end_ms; /* rotate */
+	bool last; /* rotate: chosen after the drain, nothing is counted after it */
 	struct capture_config config; /* update */
 	struct child_ask *ask; /* NULL while it cannot be sent */
 };

@@ -96,6 +96,7 @@ command_choose(struct worker *worker)
 	}
 	if (worker->leaving && drained && !frozen && !worker->last_rotation_done) {
 		command_set_rotate(worker, command_wall_ms());
+		worker->command.last = true;
 		return true;
 	}
 	/* At a boundary also while a generation waits: the worker answers busy and the
@@ -126,7 +127,9 @@ command_rotated(struct worker *worker, const struct msg *answer)
 	if (!books_close(&interval.books))
 		log_err("books", "%s: the books of rotation %" PRIu64 " do not close",
 		    worker->iface.s, worker->command.seq);
-	if (worker->leaving && worker->state == WORKER_UNINITIALIZED)
+	/* Not any rotation that is answered by a drained worker: one whose answer was lost
+	 * with its worker is repeated, and there may be an interval after it. */
+	if (worker->leaving && worker->command.last)
 		worker->last_rotation_done = true;
 	handover_begin(worker, worker->command.seq, file_id, &interval);
 }
@@ -180,8 +183,10 @@ command_refused(struct worker *worker, const struct msg *answer)
 		log_info(
 		    "handover", "%s: the interval grows: %s", worker->iface.s, text);
 		/* Who waits, waits for the one that is frozen, if we know of it. */
-		if (worker->handover.rotation == 0)
+		if (worker->handover.rotation == 0) {
 			worker_fail_waits(worker, false, MSG_E_BUSY, "%s", text);
+			worker_resync(worker);
+		}
 		return;
 	}
 	log_warn("worker", "%s: %s was refused: %s: %s", worker->iface.s,

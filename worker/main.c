@@ -267,7 +267,9 @@ worker_main(const struct arguments *arguments)
 		log_err("start", "records: %s",
 		    rc == -EBADMSG ? "the file is damaged, or not of this interface"
 				   : strerror(-rc));
-		exit_code = rc == -EBADMSG ? CHILD_EXIT_RECORDS : CHILD_EXIT_FAILED;
+		exit_code = rc == -EBADMSG ? CHILD_EXIT_RECORDS
+		    : rc == -ENOSPC        ? CHILD_EXIT_NO_ROOM
+					   : CHILD_EXIT_FAILED;
 		goto out;
 	}
 	commands.adoption = meter_adoption(commands.meter);
