@@ -26,8 +26,14 @@
 struct entry {
 	nng_listener listener;
 	bool used;
-	unsigned pipes;
 	struct mono silenced; /* since when */
+};
+
+/* A client's connection; by its number, since nng also tells the end of connections whose
+ * begin it has not told. */
+struct client {
+	int pipe; /* 0: free */
+	int listener;
 };
 
 struct control_listener {
@@ -39,36 +45,57 @@ struct control_listener {
 	unsigned number; /* of the next one */
 	size_t current;
 	bool suspected; /* failures were seen when last looked at */
-	pthread_mutex_t lock; /* for the entries: nng's threads count pipes */
 	struct entry entry[LISTENERS_MAX];
+	pthread_mutex_t lock; /* for the clients: nng's threads tell of them */
+	struct client client[PIPES_MAX];
 };
 
-/* On a thread of nng. */
+/* On a thread of nng, before anything is done with the connection. */
 static void
-count_pipe(nng_pipe pipe, nng_pipe_ev event, void *arg)
+client_begins(nng_pipe pipe, nng_pipe_ev event, void *arg)
 {
 	struct control_listener *control = arg;
-	int id = nng_listener_id(nng_pipe_listener(pipe));
+	bool room = false;
 
-	unsigned sum = 0;
-
+	(void)event;
 	pthread_mutex_lock(&control->lock);
-	for (size_t i = 0; i < LISTENERS_MAX; i++) {
-		struct entry *entry = &control->entry[i];
-
-		if (!entry->used)
+	for (size_t i = 0; i < PIPES_MAX && !room; i++) {
+		if (control->client[i].pipe != 0)
 			continue;
-		if (nng_listener_id(entry->listener) == id) {
-			if (event == NNG_PIPE_EV_ADD_PRE)
-				entry->pipes++;
-			else if (entry->pipes > 0)
-				entry->pipes--;
-		}
-		sum += entry->pipes;
+		control->client[i] = (struct client){
+		    nng_pipe_id(pipe), nng_listener_id(nng_pipe_listener(pipe))};
+		room = true;
 	}
 	pthread_mutex_unlock(&control->lock);
-	if (event == NNG_PIPE_EV_ADD_PRE && sum > PIPES_MAX)
+	if (!room)
 		nng_pipe_close(pipe);
+}
+
+static void
+client_ends(nng_pipe pipe, nng_pipe_ev event, void *arg)
+{
+	struct control_listener *control = arg;
+
+	(void)event;
+	pthread_mutex_lock(&control->lock);
+	for (size_t i = 0; i < PIPES_MAX; i++) {
+		if (control->client[i].pipe == nng_pipe_id(pipe))
+			control->client[i].pipe = 0;
+	}
+	pthread_mutex_unlock(&control->lock);
+}
+
+static bool
+has_clients(struct control_listener *control, nng_listener listener)
+{
+	bool any = false;
+
+	pthread_mutex_lock(&control->lock);
+	for (size_t i = 0; i < PIPES_MAX && !any; i++)
+		any = control->client[i].pipe != 0 &&
+		    control->client[i].listener == nng_listener_id(listener);
+	pthread_mutex_unlock(&control->lock);
+	return any;
 }
 
 static int
@@ -91,9 +118,7 @@ listen_next(struct control_listener *control)
 	rc = listen_ipc(control->socket, path, control->gid, &listener);
 	if (rc != 0)
 		return rc;
-	pthread_mutex_lock(&control->lock);
 	control->entry[free_entry] = (struct entry){.listener = listener, .used = true};
-	pthread_mutex_unlock(&control->lock);
 	if (rename(path, control->path) != 0)
 		return -errno;
 	control->entry[control->current].silenced = mono_now();
@@ -136,19 +161,13 @@ close_silenced(struct control_listener *control)
 {
 	for (size_t i = 0; i < LISTENERS_MAX; i++) {
 		struct entry *entry = &control->entry[i];
-		bool idle;
 
-		if (i == control->current)
+		if (i == control->current || !entry->used ||
+		    (has_clients(control, entry->listener) &&
+			mono_ms_between(entry->silenced, mono_now()) <= SILENCED_MS))
 			continue;
-		pthread_mutex_lock(&control->lock);
-		idle = entry->used &&
-		    (entry->pipes == 0 ||
-			mono_ms_between(entry->silenced, mono_now()) > SILENCED_MS);
-		if (idle)
-			entry->used = false;
-		pthread_mutex_unlock(&control->lock);
-		if (idle)
-			close_elsewhere(entry->listener);
+		entry->used = false;
+		close_elsewhere(entry->listener);
 	}
 }
 
@@ -197,8 +216,8 @@ control_listener_new(struct control_listener **out, struct loop *loop,
 	control->gid = gid;
 	control->timer = (struct loop_timer){.fire = look, .arg = control};
 	pthread_mutex_init(&control->lock, NULL);
-	nng_pipe_notify(socket, NNG_PIPE_EV_ADD_PRE, count_pipe, control);
-	nng_pipe_notify(socket, NNG_PIPE_EV_REM_POST, count_pipe, control);
+	nng_pipe_notify(socket, NNG_PIPE_EV_ADD_PRE, client_begins, control);
+	nng_pipe_notify(socket, NNG_PIPE_EV_REM_POST, client_ends, control);
 	rc = listen_next(control);
 	if (rc != 0) {
 		control_listener_free(control);

@@ -3,11 +3,12 @@
 import os
 import signal
 import statistics
+import subprocess
 import threading
 import time
 import unittest
 
-from harness import Daemon, Namespace, ethernet, ipv4, main, need_root, udp, wait_for
+from harness import BIN, Daemon, Namespace, ethernet, ipv4, main, need_root, udp, wait_for
 
 need_root()
 
@@ -116,6 +117,47 @@ class Kill(unittest.TestCase):
         self.daemon.rotate()
         for name in ("va", "vb"):
             self.assertEqual(self.daemon.total("-i", name)[0], sent)
+
+    def test_an_answer_lost_with_its_worker_before_the_end_loses_nothing(self):
+        """A rotation is carried out, packets are counted after it, the worker dies with
+        its answer unread, and SIGTERM is there before its successor has spoken."""
+        frame = ethernet(ipv4("10.0.0.7", "10.0.0.2", 17, udp(40000, 53)))
+        sent = 0
+        for _ in range(4):
+            if self.daemon.process is None:
+                self.daemon.start()
+            sock = self.ns.packet_socket("va")
+
+            def send(count):
+                for _ in range(count):
+                    sock.send(frame)
+            send(100)
+            time.sleep(0.3)
+            worker, supervisor = self.daemon.iface("vb")["pid"], self.daemon.process.pid
+            os.kill(worker, signal.SIGSTOP)  # the request waits
+            client = subprocess.Popen(
+                [os.path.join(BIN, "weirctl"), "-s", self.daemon.socket, "rotate", "vb"],
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            time.sleep(0.3)
+            os.kill(supervisor, signal.SIGSTOP)  # and nobody will read the answer
+            os.kill(worker, signal.SIGCONT)
+            time.sleep(0.4)
+            send(500)  # into the next interval
+            time.sleep(0.4)
+            os.kill(worker, signal.SIGKILL)
+            os.kill(supervisor, signal.SIGTERM)
+            os.kill(supervisor, signal.SIGCONT)
+            self.daemon.process.wait(35)
+            self.daemon.log.close()
+            self.daemon.process = None
+            client.wait(70)
+            sock.close()
+            sent += 600
+        # What one end could not hand over, the next start does.
+        self.daemon.start()
+        self.assertEqual(self.daemon.stop(), 0)
+        for name in ("va", "vb"):
+            self.assertEqual(self.daemon.total("-i", name)[0], sent, name)
 
     def test_the_supervisor_killed_and_started_again(self):
         sender = Sender(self.ns, flows=2000, pps=2000)
