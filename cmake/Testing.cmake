@@ -22,3 +22,17 @@ function(weir_test area name)
 	set_tests_properties(${area}.${name} PROPERTIES
 		TIMEOUT 120 SKIP_RETURN_CODE 77)
 endfunction()
+
+# weir_fuzz(AREA NAME LIBS...): a libFuzzer program from NAME.c, with -DWEIR_FUZZ=ON and
+# clang: build/fuzz/AREA_NAME CORPUS.
+function(weir_fuzz area name)
+	if(NOT WEIR_FUZZ)
+		return()
+	endif()
+	cmake_parse_arguments(arg "" "" "LIBS" ${ARGN})
+	add_executable(${area}_${name} ${name}.c)
+	set_target_properties(${area}_${name} PROPERTIES
+		RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
+	target_link_libraries(${area}_${name} PRIVATE weir_flags ${arg_LIBS})
+	target_link_options(${area}_${name} PRIVATE -fsanitize=fuzzer)
+endfunction()
