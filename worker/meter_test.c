@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "proto/flow_map.h"
@@ -421,6 +422,40 @@ many_flows_over_many_rotations(void **state)
 	close(fd);
 }
 
+/* Random packets over 50,000 keys, a rotation every 1,000, a thousand times: every
+ * rotation has its flows, and the file does not grow with their number. */
+static void
+a_thousand_rotations_of_random_flows(void **state)
+{
+	int fd = new_file();
+	struct meter *meter = open_meter(fd, 100000);
+	uint64_t counted = 0;
+	struct interval iv;
+	struct frame f;
+	struct stat st;
+	char src[16];
+
+	(void)state;
+	srand(11);
+	for (uint64_t seq = 1; seq <= 1000; seq++) {
+		for (int i = 0; i < 1000; i++) {
+			unsigned key = (unsigned)rand() % 50000;
+			struct packet p;
+			snprintf(src, sizeof(src), "10.0.%u.%u", key >> 8, key & 255);
+			p = frame_udp4(&f, src, 1000, "10.0.0.2", 53, i + 1);
+			meter_packet(meter, &p);
+		}
+		rotate_fetch(meter, seq, &iv, &got);
+		assert_int_equal(iv.books.received.packets, 1000);
+		counted += got.sum.packets;
+	}
+	assert_int_equal(counted, 1000000);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_true((uint64_t)st.st_blocks * 512 <= UINT64_C(4) << 20);
+	meter_free(meter);
+	close(fd);
+}
+
 /* The clock is set back by an hour: the block that runs ends after it began, the next
  * one begins where the clock is, and the step is told once. */
 static void
@@ -479,6 +514,7 @@ main(void)
 	    cmocka_unit_test(a_rotation_waits_until_the_last_one_is_released),
 	    cmocka_unit_test(the_last_command_is_known_to_a_successor),
 	    cmocka_unit_test(many_flows_over_many_rotations),
+	    cmocka_unit_test(a_thousand_rotations_of_random_flows),
 	    cmocka_unit_test(a_clock_set_back_is_told_and_passes),
 	    cmocka_unit_test(an_impossible_label_is_refused),
 	};

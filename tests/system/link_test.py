@@ -128,6 +128,49 @@ class Links(unittest.TestCase):
                 self.assertEqual(kernel["received"], self.books("vb")["packets"])
                 self.daemon.close()
 
+    def test_tag_offload_makes_no_difference(self):
+        frames = [tagged((0x8100, 11))] * 30 + [tagged((0x8100, 12))] * 50
+        for offload in ("on", "off"):
+            self.ns.run("ethtool", "-K", "va", "txvlan", offload)
+            self.ns.run("ethtool", "-K", "vb", "rxvlan", offload)
+            for text, packets in (("vlan 11", 30), ("udp", 80), ("vlan 11 and udp", 30)):
+                with self.subTest(text, offload=offload):
+                    self.daemon = Daemon(["va", "vb"], self.ns, keys={
+                        name: {"filter": text} for name in ("va", "vb")})
+                    self.send("va", *frames)
+                    for name in ("va", "vb"):
+                        wait_for(lambda: self.books(name)["packets"] >= packets)
+                    time.sleep(0.3)
+                    for name in ("va", "vb"):
+                        self.assertEqual(self.books(name)["packets"], packets, name)
+                    self.daemon.close()
+
+    def test_filters_on_loopback_and_on_a_tun_device(self):
+        tun = Tun(self.ns, "tun0")
+        self.ns.ip("addr", "add", "10.7.0.1/24", "dev", "tun0")
+        self.daemon = Daemon(["lo", "tun0"], self.ns, keys={
+            "lo": {"filter": "udp dst port 5000"}, "tun0": {"filter": "udp port 53"}})
+        send = ("import socket\n"
+                "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+                "for _ in range(6): s.sendto(b'x' * 100, ('127.0.0.1', 5000))\n"
+                "for _ in range(4): s.sendto(b'x' * 100, ('127.0.0.1', 5001))\n"
+                "for _ in range(5): s.sendto(b'y' * 10, ('10.7.0.2', 53))\n"
+                "for _ in range(9): s.sendto(b'y' * 10, ('10.7.0.2', 54))\n")
+        self.ns.run("python3", "-c", send)
+        for _ in range(7):
+            os.write(tun.fd, ipv4("10.7.0.2", "10.7.0.9", 17, udp(53, 4000)))
+            os.write(tun.fd, ipv4("10.7.0.2", "10.7.0.9", 17, udp(99, 4000)))
+        wait_for(lambda: self.books("lo")["packets"] >= 6 and
+                 self.books("tun0")["packets"] >= 12)
+        time.sleep(0.3)
+        self.assertEqual(self.books("lo")["packets"], 6)
+        self.assertEqual(self.books("tun0")["packets"], 12)
+        done = self.daemon.rotate()
+        self.assertTrue(done["tun0"]["done"])
+        total = self.daemon.query("iface", "-i", "tun0")["total"]
+        self.assertEqual((total["received"]["packets"], total["sent"]["packets"]), (7, 5))
+        tun.close()
+
     def test_a_filter_that_does_not_compile_is_an_error_of_that_interface(self):
         self.daemon = Daemon(["va", "vb"], self.ns, keys={"va": {"filter": "no such"}},
                              start=False)
