@@ -28,12 +28,15 @@ build: deps
 run: build
 	@packaging/run-here $(BUILD) $(SECONDS)
 
+# nng 1.5.2 may hang when a socket is closed while a message arrives (its issues 1543 and
+# 1813); the daemon avoids that, but tests that end processes at any moment can meet it.
+# So what ran out of time, and only that, gets a second try.
 test: WERROR = ON
 test:
 	@packaging/install-dependencies build test
 	@$(MAKE) --no-print-directory build WERROR=ON
 	@$(MAKE) --no-print-directory format-check
-	@ctest --test-dir $(BUILD) --output-on-failure -R '$(TESTS)'
+	@ctest --test-dir $(BUILD) --output-on-failure --repeat after-timeout:2 -R '$(TESTS)'
 
 # Longer: everything again under the address, undefined and thread sanitizers.
 test-sanitized:
