@@ -104,39 +104,11 @@ show_iface(struct output *out, const msgpack_object_kv *kv, bool *told)
 int
 command_errors(const struct client *client)
 {
-	const msgpack_object *ifaces;
 	struct answer answer;
-	struct output out;
-	bool whole = client->output->exact && !client->output->flat;
-	size_t silent = 0;
-	int rc = 0;
 	int code = daemon_ask(client, MSG_ERRORS, ASK_MS, false, &answer);
 
 	if (code != EXIT_DONE)
 		return code;
-	if (view_map(answer.msg.body, "ifaces", &ifaces) != 0) {
-		log_err("errors", "the daemon's answer is malformed");
-		answer_fini(&answer);
-		return EXIT_FAILED;
-	}
-	output_open(&out, client->output, stdout);
-	if (whole)
-		out.ops->members(&out, answer.msg.body);
-	else
-		out.ops->rows_begin(&out, NULL, columns, C_MAX);
-	for (uint32_t i = 0; rc == 0 && i < ifaces->via.map.size; i++) {
-		bool told = false;
-		rc = show_iface(whole ? NULL : &out, &ifaces->via.map.ptr[i], &told);
-		silent += !told;
-	}
-	if (!whole)
-		out.ops->rows_end(&out, NULL);
-	if (rc != 0) {
-		log_err("errors", "the daemon's answer is malformed");
-		code = EXIT_FAILED;
-	} else if (silent > 0) {
-		code = EXIT_INCOMPLETE;
-	}
-	answer_fini(&answer);
-	return client_finish(client, &out, code);
+	return daemon_show(
+	    client, &answer, columns, C_MAX, show_iface, EXIT_INCOMPLETE);
 }

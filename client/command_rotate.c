@@ -89,39 +89,10 @@ show_iface(struct output *out, const msgpack_object_kv *kv, bool *done)
 int
 command_rotate(const struct client *client)
 {
-	const msgpack_object *ifaces;
 	struct answer answer;
-	struct output out;
-	size_t done_count = 0;
-	int rc = 0;
 	int code = daemon_ask(client, MSG_ROTATE, ASK_MS, false, &answer);
 
 	if (code != EXIT_DONE)
 		return code;
-	if (view_map(answer.msg.body, "ifaces", &ifaces) != 0) {
-		log_err("rotate", "the daemon's answer is malformed");
-		answer_fini(&answer);
-		return EXIT_FAILED;
-	}
-	bool whole = client->output->exact && !client->output->flat;
-	output_open(&out, client->output, stdout);
-	if (whole)
-		out.ops->members(&out, answer.msg.body);
-	else
-		out.ops->rows_begin(&out, NULL, columns, C_MAX);
-	for (uint32_t i = 0; rc == 0 && i < ifaces->via.map.size; i++) {
-		bool done = false;
-		rc = show_iface(whole ? NULL : &out, &ifaces->via.map.ptr[i], &done);
-		done_count += done;
-	}
-	if (!whole)
-		out.ops->rows_end(&out, NULL);
-	if (rc != 0) {
-		log_err("rotate", "the daemon's answer is malformed");
-		code = EXIT_FAILED;
-	} else if (done_count < ifaces->via.map.size) {
-		code = done_count > 0 ? EXIT_INCOMPLETE : EXIT_FAILED;
-	}
-	answer_fini(&answer);
-	return client_finish(client, &out, code);
+	return daemon_show(client, &answer, columns, C_MAX, show_iface, EXIT_FAILED);
 }

@@ -89,6 +89,45 @@ daemon_ask(const struct client *client, enum msg_type type, int default_ms, bool
 }
 
 int
+daemon_show(const struct client *client, struct answer *answer,
+    const struct column *columns, size_t count, daemon_row *show, int none)
+{
+	const char *topic = client->command->name;
+	bool whole = client->output->exact && !client->output->flat;
+	const msgpack_object *ifaces;
+	struct output out;
+	size_t good_count = 0;
+	int code = EXIT_DONE;
+	int rc = 0;
+
+	if (view_map(answer->msg.body, "ifaces", &ifaces) != 0) {
+		log_err(topic, "the daemon's answer is malformed");
+		answer_fini(answer);
+		return EXIT_FAILED;
+	}
+	output_open(&out, client->output, stdout);
+	if (whole)
+		out.ops->members(&out, answer->msg.body);
+	else
+		out.ops->rows_begin(&out, NULL, columns, count);
+	for (uint32_t i = 0; rc == 0 && i < ifaces->via.map.size; i++) {
+		bool good = false;
+		rc = show(whole ? NULL : &out, &ifaces->via.map.ptr[i], &good);
+		good_count += good;
+	}
+	if (!whole)
+		out.ops->rows_end(&out, NULL);
+	if (rc != 0) {
+		log_err(topic, "the daemon's answer is malformed");
+		code = EXIT_FAILED;
+	} else if (good_count < ifaces->via.map.size) {
+		code = good_count > 0 ? EXIT_INCOMPLETE : none;
+	}
+	answer_fini(answer);
+	return client_finish(client, &out, code);
+}
+
+int
 daemon_key(const msgpack_object *key, char *out, size_t size)
 {
 	if (key->type != MSGPACK_OBJECT_STR || key->via.str.size == 0 ||

@@ -14,6 +14,16 @@
 int daemon_ask(const struct client *client, enum msg_type type, int default_ms,
     bool quiet, struct answer *answer);
 
+/* Writes the rows of one interface of an answer (`out` is NULL where the whole answer is
+ * written as it is) and tells in *good whether it went well there. 0, or -EPROTO. */
+typedef int daemon_row(struct output *out, const msgpack_object_kv *iface, bool *good);
+
+/* Shows an answer with "ifaces", interface by interface, and gives it back. An exit code:
+ * EXIT_DONE when it went well everywhere, EXIT_INCOMPLETE when only at some, `none` when
+ * nowhere, EXIT_FAILED (told on stderr) when it does not have its form. */
+int daemon_show(const struct client *client, struct answer *answer,
+    const struct column *columns, size_t count, daemon_row *show, int none);
+
 /* The key of an entry in one of the answer's maps, e.g. an interface's name. 0, or
  * -EPROTO (out untouched) when it is no text, empty, does not fit or has a NUL in it. */
 int daemon_key(const msgpack_object *key, char *out, size_t size);

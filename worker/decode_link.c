@@ -77,33 +77,34 @@ decode_address_family(struct cursor c, uint32_t family, struct decoded *out)
 	}
 }
 
-/* DLT_NULL: the family in the byte order of the machine that captured; DLT_LOOP: big
- * endian. Families are below 256, so the order can be seen. */
+/* A header of `len` bytes that begins with the family, in the byte order of the machine
+ * that captured or big endian. Families are below 256, so the order can be seen. */
 static enum refusal
-decode_null(struct cursor c, struct decoded *out)
+decode_family_header(struct cursor c, size_t len, struct decoded *out)
 {
+	const uint8_t *header = c.at;
 	uint32_t family;
 
-	if (!cursor_skip(&c, 4))
+	if (!cursor_skip(&c, len))
 		return REFUSED_TRUNCATED;
-	family = get_be32(c.at - 4);
+	family = get_be32(header);
 	if (family & 0xff000000)
 		family = __builtin_bswap32(family);
 	return decode_address_family(c, family, out);
+}
+
+/* DLT_NULL and DLT_LOOP: the family alone. */
+static enum refusal
+decode_null(struct cursor c, struct decoded *out)
+{
+	return decode_family_header(c, 4, out);
 }
 
 /* OpenBSD encapsulating interface: family, SPI, flags of 4 bytes each. */
 static enum refusal
 decode_enc(struct cursor c, struct decoded *out)
 {
-	uint32_t family;
-
-	if (!cursor_skip(&c, 12))
-		return REFUSED_TRUNCATED;
-	family = get_be32(c.at - 12);
-	if (family & 0xff000000)
-		family = __builtin_bswap32(family);
-	return decode_address_family(c, family, out);
+	return decode_family_header(c, 12, out);
 }
 
 /* pf log: its own length in the first byte (padded to 4), the family in the second. */

@@ -6,10 +6,11 @@
 #ifndef WEIR_WORKER_FRAGMENTS_H
 #define WEIR_WORKER_FRAGMENTS_H
 
+#include "common/clock.h"
 #include "worker/flow_key.h"
 
 #define FRAGMENTS_MAX 4096
-#define FRAGMENTS_AGE_NS (INT64_C(60) * 1000000000)
+#define FRAGMENTS_AGE_NS (60 * NS_PER_S)
 
 struct fragments;
 

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "common/clock.h"
 #include "common/flow.h"
 
 struct packet {
@@ -28,7 +29,7 @@ packet_time_ns(int64_t seconds, int64_t ns)
 		seconds = -PACKET_TIME_MAX_S;
 	if (ns > INT32_MAX || ns < INT32_MIN)
 		ns = 0;
-	return seconds * INT64_C(1000000000) + ns;
+	return seconds * NS_PER_S + ns;
 }
 
 #endif

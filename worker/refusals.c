@@ -2,14 +2,13 @@
  * system, and libpcap's dumper would need one. Format: pcap, native byte order, ns. */
 #include "worker/refusals.h"
 
-#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
+#include "common/clock.h"
+
 #define PCAP_MAGIC_NS 0xa1b23c4d
-#define NS_PER_SECOND INT64_C(1000000000)
 
 struct file_header {
 	uint32_t magic;
@@ -72,8 +71,8 @@ write_sample(struct refusals *refusals, const struct packet *packet)
 	    ? packet->caplen
 	    : REFUSALS_FILE_SNAPLEN;
 	int64_t ns = packet->ts_ns > 0 ? packet->ts_ns : 0;
-	struct packet_header header = {(uint32_t)(ns / NS_PER_SECOND),
-	    (uint32_t)(ns % NS_PER_SECOND), caplen, packet->wire_len};
+	struct packet_header header = {(uint32_t)(ns / NS_PER_S),
+	    (uint32_t)(ns % NS_PER_S), caplen, packet->wire_len};
 	uint8_t record[sizeof(header) + REFUSALS_FILE_SNAPLEN];
 	off_t at = file_end(refusals->file_fd, packet);
 
