@@ -1,18 +1,22 @@
-# weir_test(AREA NAME SOURCES... LIBS...): a cmocka program beside its module;
-# its CTest name is its place in the tree: AREA.NAME.
+# weir_test(AREA NAME SOURCES... LIBS... DEPENDS...): a cmocka program beside its module;
+# NAME may have a folder. Its CTest name is AREA.NAME without the folder.
 
 if(WEIR_TESTS)
 	enable_testing()
 	pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 endif()
 
-function(weir_test area name)
+function(weir_test area path)
 	if(NOT WEIR_TESTS)
 		return()
 	endif()
-	cmake_parse_arguments(arg "" "" "SOURCES;LIBS" ${ARGN})
+	cmake_parse_arguments(arg "" "" "SOURCES;LIBS;DEPENDS" ${ARGN})
+	get_filename_component(name ${path} NAME)
 	set(target ${area}_${name})
-	add_executable(${target} ${name}.c ${arg_SOURCES})
+	add_executable(${target} ${path}.c ${arg_SOURCES})
+	if(arg_DEPENDS)
+		add_dependencies(${target} ${arg_DEPENDS})
+	endif()
 	set_target_properties(${target} PROPERTIES
 		RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 	target_link_libraries(${target} PRIVATE weir_flags PkgConfig::CMOCKA ${arg_LIBS})

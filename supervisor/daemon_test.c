@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "supervisor/testing.h"
+#include "supervisor/testing/testing.h"
 
 /* Runs the supervisor with these arguments and the daemon's configuration; its exit code,
  * and what it has written. */

@@ -12,11 +12,11 @@
 #include <unistd.h>
 
 #include "common/log.h"
-#include "supervisor/commands.h"
+#include "supervisor/control/commands.h"
 #include "supervisor/manager.h"
-#include "supervisor/programs.h"
-#include "supervisor/rights.h"
-#include "supervisor/signals.h"
+#include "supervisor/host/programs.h"
+#include "supervisor/host/rights.h"
+#include "supervisor/loop/signals.h"
 #include "supervisor/supervisor.h"
 
 #define EXIT_FAILED 1

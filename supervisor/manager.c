@@ -8,9 +8,9 @@
 #include <time.h>
 
 #include "common/log.h"
-#include "supervisor/records.h"
+#include "supervisor/iface/records.h"
 #include "supervisor/supervisor.h"
-#include "supervisor/worker.h"
+#include "supervisor/iface/worker.h"
 
 #define MANAGER_HEALTH_MS 200
 

@@ -2,8 +2,8 @@
 #ifndef WEIR_SUPERVISOR_STORE_LINK_H
 #define WEIR_SUPERVISOR_STORE_LINK_H
 
-#include "supervisor/backoff.h"
-#include "supervisor/child.h"
+#include "supervisor/loop/backoff.h"
+#include "supervisor/child/child.h"
 
 /* How long the store may take. A slow disk is no fault; a store that stands still for
  * longer than this is ended and started again, and the hand-over repeated. */

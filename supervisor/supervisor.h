@@ -14,11 +14,11 @@
 #include <sys/queue.h>
 
 #include "common/config.h"
-#include "supervisor/child.h"
-#include "supervisor/loop.h"
-#include "supervisor/rotation.h"
-#include "supervisor/runtime.h"
-#include "supervisor/settings.h"
+#include "supervisor/child/child.h"
+#include "supervisor/loop/loop.h"
+#include "supervisor/loop/rotation.h"
+#include "supervisor/host/runtime.h"
+#include "supervisor/host/settings.h"
 #include "supervisor/store_link.h"
 
 struct worker;

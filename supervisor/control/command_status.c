@@ -1,0 +1,106 @@
+/* `status`: all workers and the store are asked at the same time; the answer goes out when
+ * each has answered or missed its deadline. Nothing is changed anywhere. */
+#include <unistd.h>
+
+#include "supervisor/control/commands.h"
+#include "supervisor/control/gather.h"
+#include "supervisor/manager.h"
+#include "supervisor/supervisor.h"
+#include "supervisor/iface/worker.h"
+
+#define STATUS_MS 2000
+
+static void
+status_pack_supervisor(struct pack *pack, const struct supervisor *supervisor)
+{
+	pack_key_map(pack, "supervisor");
+	pack_key_u64(pack, "pid", (uint64_t)getpid());
+	pack_key_str(pack, "version", WEIR_VERSION);
+	pack_key_u64(pack, "uptime_ms",
+	    (uint64_t)mono_ms_between(supervisor->started, mono_now()));
+	pack_key_u64(pack, "rotation_ms", supervisor->config.rotation_ms);
+	pack_key_str(pack, "store", supervisor->config.store);
+	pack_end(pack);
+}
+
+static void
+status_pack_store(
+    struct pack *pack, const struct store_link *store, const struct gather_part *part)
+{
+	pack_key_map(pack, "store");
+	pack_key_u64(pack, "pid", store->child ? (uint64_t)child_pid(store->child) : 0);
+	pack_key_bool(pack, "running", store_link_ready(store));
+	pack_key_u64(pack, "uptime_ms",
+	    store->child ? (uint64_t)child_uptime_ms(store->child) : 0);
+	pack_key_u64(pack, "restarts", store->restarts);
+	pack_key_str(pack, "last_exit", store->last_exit);
+	pack_key_u64(pack, "last_exit_ms", (uint64_t)store->last_exit_ms);
+	gather_pack(pack, "report", NULL, part, store->child);
+	pack_end(pack);
+}
+
+static void
+status_pack_waiting(struct pack *pack, const struct handover *handover)
+{
+	if (handover->rotation == 0 || handover->durable) {
+		pack_key_nil(pack, "waiting");
+		return;
+	}
+	pack_key_map(pack, "waiting");
+	pack_key_u64(pack, "seq", handover->rotation);
+	pack_key_u64(pack, "since_ms", (uint64_t)handover->since_ms);
+	pack_key_str(pack, "why", handover->why[0] ? handover->why : "on its way");
+	pack_end(pack);
+}
+
+static void
+status_pack_worker(
+    struct pack *pack, const struct worker *worker, const struct gather_part *part)
+{
+	const struct child *child = worker->child;
+	bool wanted = worker->enabled && !worker->leaving;
+
+	pack_key_map(pack, worker->iface.s);
+	pack_key_str(pack, "wanted", wanted ? "enabled" : "disabled");
+	if (worker->leaving)
+		pack_key_bool(pack, "leaving", true);
+	pack_key_str(pack, "state", worker_state_name(worker->state));
+	pack_key_str(pack, "reason", worker->reason);
+	pack_key_str(pack, "reason_text", worker->reason_text);
+	pack_key_u64(pack, "pid", child ? (uint64_t)child_pid(child) : 0);
+	pack_key_u64(pack, "uptime_ms", child ? (uint64_t)child_uptime_ms(child) : 0);
+	pack_key_u64(pack, "restarts", worker->restarts);
+	pack_key_str(pack, "last_exit", worker->last_exit);
+	pack_key_u64(pack, "last_exit_ms", (uint64_t)worker->last_exit_ms);
+	status_pack_waiting(pack, &worker->handover);
+	pack_key_u64(pack, "rotations", worker->handover.count);
+	gather_pack(pack, "worker", "worker_error", part, child);
+	pack_end(pack);
+}
+
+static void
+status_finish(struct gather *gather)
+{
+	struct supervisor *supervisor = gather->request->ctx;
+	struct pack *pack = &gather->request->answer;
+
+	pack_answer(pack, MSG_STATUS);
+	status_pack_supervisor(pack, supervisor);
+	status_pack_store(pack, &supervisor->store, &gather->store);
+	pack_key_map(pack, "ifaces");
+	for (size_t i = 0; i < gather->count; i++) {
+		/* It may have been removed while the others were asked. */
+		const struct worker *worker =
+		    manager_find(supervisor, gather->parts[i].iface.s);
+
+		if (worker)
+			status_pack_worker(pack, worker, &gather->parts[i]);
+	}
+	pack_end(pack);
+}
+
+void
+command_status(struct request *request)
+{
+	gather_start(request, MSG_STATUS, STATUS_MS, true, status_finish);
+}

@@ -1,0 +1,387 @@
+#include "supervisor/iface/worker.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/child.h"
+#include "common/log.h"
+#include "proto/parts.h"
+#include "supervisor/iface/error_file.h"
+#include "supervisor/manager.h"
+#include "supervisor/iface/records.h"
+#include "supervisor/supervisor.h"
+
+#define WORKER_RECORDS_BUSY_MS 50
+/* A worker that has lived so long is started again at once when it dies. Short on purpose:
+ * every moment without a worker is traffic that nobody counts, so a packet that kills a
+ * worker must not buy its sender more than that moment. One that dies at its start is
+ * backed off from. */
+#define WORKER_HEALTHY_MS 1000
+#define WORKER_RENEW_MS 500 /* least time between two starts that we ask for */
+
+static struct loop *
+worker_loop(const struct worker *worker)
+{
+	return worker->supervisor->loop;
+}
+
+/*
+ * The process: start and end.
+ */
+
+static void
+worker_start_later(struct worker *worker, int64_t ms)
+{
+	loop_timer_set(worker_loop(worker), &worker->start_timer, ms);
+}
+
+/* 0, or negative errno when there is none to work with now; tried again. */
+static int
+worker_open_records(struct worker *worker)
+{
+	int fd;
+
+	if (worker->records_fd >= 0)
+		return 0;
+	fd = records_open(worker->supervisor->runtime.records_fd, &worker->iface);
+	if (fd == -EWOULDBLOCK) {
+		if (!worker->records_locked)
+			log_info("records", "%s: waiting for an old worker to end",
+			    worker->iface.s);
+		worker->records_locked = true;
+		worker_start_later(worker, WORKER_RECORDS_BUSY_MS);
+		return fd;
+	}
+	if (fd < 0) {
+		worker_set_error(worker, "records", strerror(-fd));
+		worker_start_later(worker, backoff_next(&worker->deaths, 0));
+		return fd;
+	}
+	worker->records_locked = false;
+	worker->records_fd = fd;
+	if (!records_empty(fd))
+		log_info("records", "%s: a former worker's records are taken over",
+		    worker->iface.s);
+	return 0;
+}
+
+static int
+worker_pack_first(struct worker *worker, struct pack *first)
+{
+	int rc = records_new_id(&worker->file_id);
+
+	if (rc != 0)
+		return rc;
+	pack_request(first, MSG_UPDATE);
+	pack_key_u64(first, "seq", 0);
+	pack_key_str(first, "iface", worker->iface.s);
+	pack_key_u64(first, "file_id", worker->file_id);
+	pack_key_bool(first, "enabled", worker->enabled && !worker->leaving);
+	pack_key_i64(first, "begin_ms", wall_now().ns / NS_PER_MS);
+	pack_key_config(first, "config", &worker->config);
+	return pack_finish(first);
+}
+
+static const struct child_events worker_events;
+
+static void
+worker_start(struct worker *worker)
+{
+	struct supervisor *supervisor = worker->supervisor;
+	char user[32];
+	const char *args[] = {"--user", user, worker->iface.s, NULL};
+	struct child_options options = {.program = "weir-worker",
+	    .label = worker->label,
+	    .args = args,
+	    .socket_dir = supervisor->runtime.worker,
+	    .socket_gid = supervisor->settings.worker_gid,
+	    .errors_fd = -1};
+	struct pack first;
+	int rc;
+
+	if (worker->child || worker_open_records(worker) != 0)
+		return;
+	snprintf(user, sizeof(user), "%u:%u", (unsigned)supervisor->settings.worker_uid,
+	    (unsigned)supervisor->settings.worker_gid);
+	options.data_fd = worker->records_fd;
+	if (supervisor->runtime.errors_fd >= 0)
+		options.errors_fd = error_file_open(supervisor->runtime.errors_fd,
+		    &worker->iface, supervisor->settings.client_gid);
+	pack_init(&first);
+	rc = worker_pack_first(worker, &first);
+	options.first = &first;
+	if (rc == 0)
+		rc = child_start(&worker->child, supervisor->children, &options,
+		    &worker_events, worker);
+	pack_fini(&first);
+	if (options.errors_fd >= 0)
+		close(options.errors_fd);
+	if (rc != 0) {
+		int64_t delay = backoff_next(&worker->deaths, 0);
+
+		log_err("worker",
+		    "%s: its worker cannot be started: %s; trying again in %" PRId64
+		    " ms",
+		    worker->iface.s, strerror(-rc), delay);
+		worker_start_later(worker, delay);
+		return;
+	}
+	worker->applied = worker->config;
+	worker->synced = false;
+	worker->ending = false;
+	worker->await_reap = false;
+	worker->last_rotation_done = false;
+	worker->command.last = false; /* it may have been started to count */
+	worker->active_since = (struct mono){0};
+	if (worker->state != WORKER_ERROR)
+		worker->state = WORKER_UNINITIALIZED;
+	worker_ask_status(worker, WORKER_START_MS);
+}
+
+static void
+worker_on_start_timer(void *arg)
+{
+	worker_start(arg);
+}
+
+static void
+worker_set_records_aside(struct worker *worker)
+{
+	int dir_fd = worker->supervisor->runtime.records_fd;
+	char name[RECORDS_NAME_SIZE];
+	int rc = records_set_aside(dir_fd, &worker->iface, name);
+
+	if (rc != 0) {
+		log_err("records", "%s: its damaged records cannot be set aside: %s",
+		    worker->iface.s, strerror(-rc));
+		return;
+	}
+	log_err("records",
+	    "%s: its records are damaged; they are kept as %s/%s and counting begins anew",
+	    worker->iface.s, worker->supervisor->runtime.records, name);
+	close(worker->records_fd);
+	worker->records_fd = -1;
+	worker->dead_adopters = 0;
+	handover_end(worker);
+	worker_fail_waits(worker, false, MSG_E_FAILED,
+	    "the records were damaged and have been set aside");
+}
+
+/* It died before it answered. Was it the records? An exit code says so; a crash twice in
+ * a row, or having to be killed, is taken for it. A kill from outside is not. */
+static void
+worker_judge(struct worker *worker, const struct child *child, int status)
+{
+	bool crashed = WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL &&
+	    WTERMSIG(status) != SIGTERM;
+
+	if (WIFEXITED(status) && WEXITSTATUS(status) == CHILD_EXIT_NO_ROOM)
+		worker_set_error(worker, "records",
+		    "no room for flow records: enlarge or clear the tmpfs they are on");
+	if (records_empty(worker->records_fd))
+		return;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == CHILD_EXIT_RECORDS)
+		worker_set_records_aside(worker);
+	else if ((crashed || child_was_killed(child)) && ++worker->dead_adopters >= 2)
+		worker_set_records_aside(worker);
+}
+
+static void
+worker_on_died(void *arg, struct child *child)
+{
+	struct worker *worker = arg;
+	int64_t delay;
+
+	if (child != worker->child)
+		return;
+	worker->child = NULL;
+	loop_timer_clear(worker_loop(worker), &worker->poll_timer);
+	loop_timer_clear(worker_loop(worker), &worker->retry_timer);
+	handover_worker_lost(worker);
+	if (worker->finished) {
+		manager_worker_gone(worker);
+		return;
+	}
+	if (worker->ending) {
+		int64_t lived = child_uptime_ms(child);
+
+		worker->synced = false;
+		worker_start_later(
+		    worker, lived < WORKER_RENEW_MS ? WORKER_RENEW_MS - lived : 0);
+		return;
+	}
+	worker->restarts++;
+	delay = backoff_next(&worker->deaths, child_uptime_ms(child));
+	log_warn("worker",
+	    "%s: its worker (process %d) has died; starting another in %" PRId64 " ms",
+	    worker->iface.s, (int)child_pid(child), delay);
+	if (worker->synced) {
+		worker_start_later(worker, delay);
+	} else {
+		worker->await_reap = true;
+		worker->start_delay_ms = delay;
+	}
+	worker->synced = false;
+	manager_health_changed(worker->supervisor);
+}
+
+static void
+worker_on_reaped(void *arg, struct child *child, int status)
+{
+	struct worker *worker = arg;
+	bool expected = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+
+	child_exit_text(status, worker->last_exit);
+	worker->last_exit_ms = wall_now().ns / NS_PER_MS;
+	if (!expected)
+		log_warn("worker", "%s: process %d ended with %s", worker->iface.s,
+		    (int)child_pid(child), worker->last_exit);
+	if (!worker->await_reap)
+		return;
+	worker->await_reap = false;
+	worker_judge(worker, child, status);
+	worker_start_later(worker, worker->start_delay_ms);
+}
+
+static const struct child_events worker_events = {
+    .died = worker_on_died,
+    .reaped = worker_on_reaped,
+};
+
+void
+worker_renew(struct worker *worker)
+{
+	if (!worker->child || worker->ending)
+		return;
+	worker->ending = true;
+	child_close(worker->child);
+}
+
+void
+worker_step(struct worker *worker)
+{
+	if (!worker->child || !worker->synced || worker->ending)
+		return;
+	handover_step(worker);
+	worker_command_step(worker);
+}
+
+/*
+ * Wanted.
+ */
+
+void
+worker_set_config(struct worker *worker, const struct capture_config *config)
+{
+	if (capture_config_compare(&worker->config, config) == CAPTURE_SAME)
+		return;
+	worker->config = *config;
+	log_info("worker", "%s: new settings", worker->iface.s);
+	if (worker->state == WORKER_ERROR)
+		worker_renew(worker);
+	worker_step(worker);
+}
+
+void
+worker_set_enabled(struct worker *worker, bool enabled)
+{
+	worker->enabled = enabled;
+	if (enabled && worker->state == WORKER_ERROR)
+		worker_renew(worker);
+	worker_step(worker);
+}
+
+void
+worker_leave(struct worker *worker)
+{
+	worker->leaving = true;
+	if (!worker->child && !worker->await_reap && worker->records_fd >= 0 &&
+	    records_empty(worker->records_fd)) {
+		worker->last_rotation_done = true; /* it has never counted */
+		worker_abandon(worker);
+		return;
+	}
+	/* A start that is put off would only put the end off. */
+	if (!worker->child && worker->start_timer.armed)
+		worker_start_later(worker, 0);
+	worker_step(worker);
+}
+
+void
+worker_stay(struct worker *worker)
+{
+	/* When its end is under way already, a start follows it. */
+	worker->finished = false;
+	worker->leaving = false;
+	worker->last_rotation_done = false;
+	worker->command.last = false;
+	worker_step(worker);
+}
+
+void
+worker_abandon(struct worker *worker)
+{
+	loop_timer_clear(worker_loop(worker), &worker->start_timer);
+	worker->finished = true;
+	worker->ending = true;
+	if (worker->child)
+		child_close(worker->child);
+	else
+		manager_worker_gone(worker);
+}
+
+int
+worker_new(struct worker **out, struct supervisor *supervisor,
+    const struct iface_name *iface, const struct capture_config *config)
+{
+	struct worker *worker = calloc(1, sizeof(*worker));
+
+	if (!worker)
+		return -ENOMEM;
+	worker->supervisor = supervisor;
+	worker->iface = *iface;
+	worker->config = *config;
+	worker->applied = *config;
+	worker->enabled = true;
+	worker->state = WORKER_UNINITIALIZED;
+	worker->records_fd = -1;
+	snprintf(worker->label, sizeof(worker->label), "weir-worker %s", iface->s);
+	TAILQ_INIT(&worker->waits);
+	worker->start_timer =
+	    (struct loop_timer){.fire = worker_on_start_timer, .arg = worker};
+	worker->poll_timer =
+	    (struct loop_timer){.fire = worker_on_poll_timer, .arg = worker};
+	worker->retry_timer =
+	    (struct loop_timer){.fire = worker_on_retry_timer, .arg = worker};
+	backoff_init(&worker->deaths, 100, 30000, WORKER_HEALTHY_MS, true);
+	backoff_init(&worker->retries, 1000, 30000, 60000, true);
+	handover_init(worker);
+	TAILQ_INSERT_TAIL(&supervisor->workers, worker, entry);
+	*out = worker;
+	worker_start(worker);
+	return 0;
+}
+
+void
+worker_free(struct worker *worker)
+{
+	if (!worker)
+		return;
+	handover_fini(worker);
+	loop_timer_clear(worker_loop(worker), &worker->start_timer);
+	loop_timer_clear(worker_loop(worker), &worker->poll_timer);
+	loop_timer_clear(worker_loop(worker), &worker->retry_timer);
+	children_disown(worker->supervisor->children, worker);
+	worker_fail_waits(
+	    worker, true, MSG_E_NO_CHILD, "the interface is being removed");
+	if (worker->records_fd >= 0)
+		close(worker->records_fd);
+	TAILQ_REMOVE(&worker->supervisor->workers, worker, entry);
+	free(worker);
+}
