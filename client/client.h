@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "client/output.h"
+#include "client/output/output.h"
 #include "common/clock.h"
 #include "store/reader.h"
 
@@ -16,6 +16,7 @@
 #define CLIENT_IFACES_MAX 1024
 #define CLIENT_WHY_SIZE 512
 #define CLIENT_TABLE_ROWS 50 /* of a query, in tables, when -n does not say */
+#define CLIENT_FLOWS_MAX 1000 /* running flows of one interface in one answer */
 
 enum client_exit {
 	EXIT_DONE = 0,
@@ -26,6 +27,25 @@ enum client_exit {
 };
 
 struct command;
+
+enum flows_sort {
+	FLOWS_BY_BYTES = 0,
+	FLOWS_BY_PACKETS,
+	FLOWS_BY_LAST, /* the latest first */
+};
+
+/* Which running flows, and how many of them. */
+struct flows_query {
+	enum flows_sort sort;
+	unsigned limit; /* 1 to CLIENT_FLOWS_MAX; 0: not given */
+	uint8_t family; /* enum flow_family; FAMILY_NONE: any address */
+	uint8_t address[16]; /* of either end, network order, without host bits */
+	unsigned prefix; /* bits of it that count */
+	bool port_given;
+	uint16_t port; /* of either end */
+	bool proto_given;
+	uint8_t proto;
+};
 
 /* The command line, checked. Strings belong to argv or the environment. */
 struct client {
@@ -42,6 +62,11 @@ struct client {
 
 	uint64_t watch_ms; /* status: 0 once */
 	uint64_t count; /* status: samples; 0: until interrupted */
+	bool verbose; /* status */
+
+	bool dry_run; /* update, reload */
+
+	struct flows_query flows;
 
 	struct query query; /* query: fields, times, interfaces, sort, limit */
 	const char **ifaces; /* query: owned, query.ifaces points here */
@@ -67,6 +92,13 @@ enum option_id {
 	OPTION_SORT,
 	OPTION_STORE,
 	OPTION_BOOKS,
+	OPTION_VERBOSE,
+	OPTION_DRY_RUN,
+	OPTION_FLOWS_LIMIT,
+	OPTION_FLOWS_SORT,
+	OPTION_ADDRESS,
+	OPTION_PORT,
+	OPTION_PROTO,
 };
 
 struct option_spec {
@@ -99,6 +131,10 @@ int client_parse(struct client *client, int argc, char *const *argv, struct wall
     char why[static CLIENT_WHY_SIZE]);
 void client_fini(struct client *client);
 
+/* One option and its argument (NULL when it takes none). 0, or -EINVAL and a sentence. */
+int client_take_option(struct client *client, const struct option_spec *option,
+    const char *value, struct wall now, char why[static CLIENT_WHY_SIZE]);
+
 /* The usage of weirctl, or of one command (NULL: all). */
 void client_help(FILE *out, const struct command *command);
 
@@ -109,11 +145,21 @@ int client_parse_columns(
 int command_status(const struct client *client);
 int command_errors(const struct client *client);
 int command_rotate(const struct client *client);
+int command_flows(const struct client *client);
+int command_enable(const struct client *client);
+int command_disable(const struct client *client);
+int command_update(const struct client *client);
+int command_reload(const struct client *client);
+int command_check(const struct client *client);
 int command_query(const struct client *client);
 int command_read(const struct client *client);
 
 /* Says what went wrong with an output file and answers `code`, or EXIT_FAILED. Nothing
  * is said when the reader of a pipe went away. */
 int client_finish(const struct client *client, struct output *out, int code);
+
+/* A fault of a configuration, one complete line, to stderr as it is (control characters
+ * escaped). */
+void client_fault(const char *line, size_t len);
 
 #endif

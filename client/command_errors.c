@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "client/client.h"
-#include "client/daemon.h"
+#include "client/daemon/daemon.h"
 #include "common/log.h"
 #include "common/text.h"
 #include "proto/parts.h"
@@ -77,7 +77,8 @@ show_class(struct output *out, const char *iface, const msgpack_object_kv *kv)
 
 /* One interface of the answer. *told: its worker answered. */
 static int
-show_iface(struct output *out, const msgpack_object_kv *kv, bool *told)
+show_iface(const struct client *client, struct output *out, const msgpack_object_kv *kv,
+    bool *told)
 {
 	const msgpack_object *worker, *classes;
 	char name[IFACE_NAME_SIZE];
@@ -91,7 +92,7 @@ show_iface(struct output *out, const msgpack_object_kv *kv, bool *told)
 	if (!*told) {
 		view_text(&kv->val, "worker_error", error, sizeof(error));
 		text_escape(shown, sizeof(shown), name, strlen(name));
-		log_err("errors", "%s: %s", shown, error);
+		log_err(client->command->name, "%s: %s", shown, error);
 		return 0;
 	}
 	if (view_map(worker, "classes", &classes) != 0)
@@ -101,6 +102,13 @@ show_iface(struct output *out, const msgpack_object_kv *kv, bool *told)
 	return rc;
 }
 
+static const struct daemon_display display = {
+    .columns = columns,
+    .column_count = C_MAX,
+    .row = show_iface,
+    .none = EXIT_INCOMPLETE,
+};
+
 int
 command_errors(const struct client *client)
 {
@@ -109,6 +117,5 @@ command_errors(const struct client *client)
 
 	if (code != EXIT_DONE)
 		return code;
-	return daemon_show(
-	    client, &answer, columns, C_MAX, show_iface, EXIT_INCOMPLETE);
+	return daemon_show(client, &answer, &display);
 }

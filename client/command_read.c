@@ -10,7 +10,7 @@
 
 #include "client/client.h"
 #include "client/file_worker.h"
-#include "client/flow_rows.h"
+#include "client/output/flow_rows.h"
 #include "common/log.h"
 #include "common/text.h"
 #include "proto/flow_map.h"
@@ -30,6 +30,15 @@ struct reading {
 	char error[MSG_TEXT_MAX * 4 + 1]; /* why reading ended early; "" */
 };
 
+/* With the file's name first where several files end up in one flat table. */
+static struct flow_rows
+flow_rows_of(const struct reading *reading)
+{
+	if (reading->several && reading->out->ops->flat)
+		return (struct flow_rows){reading->out, FLOW_ROWS_FILE, reading->name};
+	return (struct flow_rows){.out = reading->out};
+}
+
 /* Does what one frame says. 1 when it was the last one, 0 to go on, negative errno. */
 static int
 take_frame(struct reading *reading, const struct msg *msg)
@@ -43,8 +52,7 @@ take_frame(struct reading *reading, const struct msg *msg)
 			return -EPROTO;
 		if (view_bin(msg->body, "chunk", &chunk, &len) != 0)
 			return -EPROTO;
-		struct flow_rows rows = {reading->out,
-		    reading->several && reading->out->ops->flat ? reading->name : NULL};
+		struct flow_rows rows = flow_rows_of(reading);
 		return flow_map_each(chunk, len, flow_rows_add, &rows);
 	case MSG_BOOKS:
 		if (view_interval(msg->body, "interval", &reading->interval) != 0)
@@ -184,13 +192,14 @@ read_one(struct reading *reading, int fd)
 	static const struct column error_column[] = {
 	    {"error", NULL, .unit = UNIT_NONE}};
 	struct value value = VALUE_OF_TEXT(reading->name);
+	struct flow_rows rows = flow_rows_of(reading);
 
 	if (groups) {
 		out->ops->group_begin(out, NULL, reading->name);
 		out->ops->fields(out, NULL, name_column, &value, 1);
 	}
 	if (!reading->client->books_only)
-		flow_rows_begin(out, reading->several);
+		flow_rows_begin(&rows);
 	if (fd >= 0)
 		run_worker(reading, fd);
 	if (!reading->client->books_only)

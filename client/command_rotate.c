@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "client/client.h"
-#include "client/daemon.h"
+#include "client/daemon/daemon.h"
 #include "common/log.h"
 #include "common/text.h"
 #include "proto/parts.h"
@@ -41,7 +41,8 @@ static const struct column columns[C_MAX] = {
 
 /* One interface of the answer: a row, and a message when it was not rotated. */
 static int
-show_iface(struct output *out, const msgpack_object_kv *kv, bool *done)
+show_iface(const struct client *client, struct output *out, const msgpack_object_kv *kv,
+    bool *done)
 {
 	struct books books = {0};
 	struct counter refused;
@@ -78,13 +79,20 @@ show_iface(struct output *out, const msgpack_object_kv *kv, bool *done)
 		v[C_REFUSED] = VALUE_OF_COUNTER(refused);
 	} else {
 		text_escape(shown, sizeof(shown), name, strlen(name));
-		log_err("rotate", "%s: %s%s%s", shown, error,
+		log_err(client->command->name, "%s: %s%s%s", shown, error,
 		    error[0] != '\0' && text[0] != '\0' ? ": " : "", text);
 	}
 	if (out)
 		out->ops->row(out, v);
 	return 0;
 }
+
+static const struct daemon_display display = {
+    .columns = columns,
+    .column_count = C_MAX,
+    .row = show_iface,
+    .none = EXIT_FAILED,
+};
 
 int
 command_rotate(const struct client *client)
@@ -94,5 +102,5 @@ command_rotate(const struct client *client)
 
 	if (code != EXIT_DONE)
 		return code;
-	return daemon_show(client, &answer, columns, C_MAX, show_iface, EXIT_FAILED);
+	return daemon_show(client, &answer, &display);
 }

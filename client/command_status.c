@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "client/client.h"
-#include "client/daemon.h"
+#include "client/daemon/daemon.h"
+#include "client/daemon/iface_status.h"
+#include "client/status_detail.h"
 #include "client/watch.h"
 #include "common/log.h"
 #include "common/text.h"
@@ -28,10 +30,21 @@ enum {
 	C_FLOW_LIMIT,
 	C_KERNEL_RECEIVED,
 	C_DROPPED,
+	C_LINK_DROPS,
 	C_ROTATIONS,
 	C_PID,
 	C_UPTIME,
 	C_RESTARTS,
+	C_CAPTURE,
+	C_ENTRY,
+	C_INDEX,
+	C_KIND,
+	C_MTU,
+	C_PROMISCUITY,
+	C_OFFLOAD,
+	C_LINK_PACKETS,
+	C_LINK_DROPPED,
+	C_LINK_MISSED,
 	C_MAX
 };
 
@@ -49,12 +62,50 @@ static const struct column columns[C_MAX] = {
     [C_FLOWS] = {"flows", "FLOWS", .unit = UNIT_COUNT},
     [C_FLOW_LIMIT] = {"flow_limit", NULL, .unit = UNIT_NONE},
     [C_KERNEL_RECEIVED] = {"kernel_received", NULL, .unit = UNIT_NONE},
-    [C_DROPPED] = {"kernel_dropped", "DROPPED", .unit = UNIT_COUNT},
+    [C_DROPPED] = {"kernel_dropped", "DROPS", .unit = UNIT_COUNT},
+    [C_LINK_DROPS] = {NULL, "IFDROPS", .unit = UNIT_COUNT},
     [C_ROTATIONS] = {"rotations", "ROTATED", UNIT_COUNT, .drop = 2},
     [C_PID] = {"pid", "PID", UNIT_NONE, .drop = 4},
     [C_UPTIME] = {"uptime_ms", "UP", UNIT_DURATION_MS, .drop = 5},
     [C_RESTARTS] = {"restarts", "RESTARTS", UNIT_COUNT, .drop = 3},
+    [C_CAPTURE] = {"capture", NULL, .unit = UNIT_NONE},
+    [C_ENTRY] = {"entry", NULL, .unit = UNIT_NONE},
+    [C_INDEX] = {"index", NULL, .unit = UNIT_NONE},
+    [C_KIND] = {"kind", NULL, .unit = UNIT_NONE},
+    [C_MTU] = {"mtu", NULL, .unit = UNIT_NONE},
+    [C_PROMISCUITY] = {"promiscuity", NULL, .unit = UNIT_NONE},
+    [C_OFFLOAD] = {"offload", NULL, .unit = UNIT_NONE},
+    [C_LINK_PACKETS] = {"link_packets", NULL, .unit = UNIT_NONE},
+    [C_LINK_DROPPED] = {"link_dropped", NULL, .unit = UNIT_NONE},
+    [C_LINK_MISSED] = {"link_missed", NULL, .unit = UNIT_NONE},
 };
+
+static struct value
+maybe_value(struct maybe_u64 number)
+{
+	return number.known ? VALUE_OF_U64(number.value) : VALUE_UNKNOWN;
+}
+
+static void
+set_link_values(const struct iface_status *iface, struct value v[static C_MAX])
+{
+	const struct link_status *link = &iface->link;
+
+	v[C_LINK_DROPS] = maybe_value(iface_status_link_drops(iface));
+	if (iface->link_counts.known) {
+		v[C_LINK_PACKETS] = VALUE_OF_U64(iface->link_counts.packets);
+		v[C_LINK_DROPPED] = VALUE_OF_U64(iface->link_counts.dropped);
+		v[C_LINK_MISSED] = VALUE_OF_U64(iface->link_counts.missed);
+	}
+	if (link->index == 0) /* not there: the kernel says nothing of it */
+		return;
+	v[C_INDEX] = VALUE_OF_U64(link->index);
+	v[C_KIND] = VALUE_OF_TEXT(link->kind);
+	v[C_MTU] = VALUE_OF_U64(link->mtu);
+	v[C_PROMISCUITY] = maybe_value(link->promiscuity);
+	if (link->offload_known)
+		v[C_OFFLOAD] = VALUE_OF_TEXT(link->offload);
+}
 
 static void
 show_iface(struct output *out, const struct iface_status *iface)
@@ -64,12 +115,14 @@ show_iface(struct output *out, const struct iface_status *iface)
 	struct value v[C_MAX] = {
 	    [C_IFACE] = VALUE_OF_TEXT(iface->name),
 	    [C_WANTED] = VALUE_OF_TEXT(iface->wanted),
-	    [C_STATE] = VALUE_OF_TEXT(iface->state),
+	    [C_STATE] = VALUE_OF_TEXT(iface_status_word(iface)),
 	    [C_REASON] = VALUE_OF_TEXT(iface->reason),
 	    [C_ROTATIONS] = VALUE_OF_U64(iface->rotations),
 	    [C_PID] = VALUE_OF_U64(iface->pid),
 	    [C_UPTIME] = VALUE_OF_U64(iface->uptime_ms),
 	    [C_RESTARTS] = VALUE_OF_U64(iface->restarts),
+	    [C_CAPTURE] = VALUE_OF_TEXT(iface->state),
+	    [C_ENTRY] = VALUE_OF_TEXT(iface->entry),
 	};
 
 	if (iface->pid == 0) {
@@ -90,35 +143,8 @@ show_iface(struct output *out, const struct iface_status *iface)
 		v[C_KERNEL_RECEIVED] = VALUE_OF_U64(iface->interval.kernel.received);
 		v[C_DROPPED] = VALUE_OF_U64(iface->interval.kernel.dropped);
 	}
+	set_link_values(iface, v);
 	out->ops->row(out, v);
-}
-
-static void
-note_iface(struct output *out, const struct iface_status *iface)
-{
-	const struct books *books = &iface->interval.books;
-	char when[32], count[16];
-
-	if (strcmp(iface->wanted, "disabled") == 0)
-		output_note(out, "%s: disabled", iface->name);
-	if (iface->reason[0] != '\0')
-		output_note(out, "%s: %s", iface->name, iface->reason);
-	if (!iface->answered && iface->worker_error[0] != '\0')
-		output_note(out, "%s: no answer from its worker: %s", iface->name,
-		    iface->worker_error);
-	if (iface->waiting)
-		output_note(out, "%s: flows wait for the store since %s%s%s",
-		    iface->name, wall_text_ms(iface->waiting_since_ms, when),
-		    iface->waiting_why[0] != '\0' ? ": " : "", iface->waiting_why);
-	if (iface->answered && books->overflow.packets > 0)
-		output_note(out,
-		    "%s: the limit of %llu flows was reached; %s packets are counted "
-		    "without addresses",
-		    iface->name, (unsigned long long)iface->flow_limit,
-		    text_count(books->overflow.packets, count));
-	if (iface->last_exit[0] != '\0')
-		output_note(out, "%s: last worker ended at %s: %s", iface->name,
-		    wall_text_ms(iface->last_exit_ms, when), iface->last_exit);
 }
 
 static void
@@ -175,6 +201,16 @@ note_daemon(struct output *out, const msgpack_object *body)
 	output_note(out, "%s", "");
 }
 
+static void
+warn_silent(const struct iface_status *iface)
+{
+	char name[IFACE_NAME_SIZE * 4];
+
+	text_escape(name, sizeof(name), iface->name, strlen(iface->name));
+	log_warn("status", "%s: no answer from its worker%s%s", name,
+	    iface->worker_error[0] != '\0' ? ": " : "", iface->worker_error);
+}
+
 int
 command_status(const struct client *client)
 {
@@ -189,7 +225,7 @@ command_status(const struct client *client)
 	code = daemon_ask(client, MSG_STATUS, ASK_MS, false, &answer);
 	if (code != EXIT_DONE)
 		return code;
-	rc = daemon_ifaces(answer.msg.body, &ifaces, &count);
+	rc = iface_status_read(answer.msg.body, &ifaces, &count);
 	if (rc != 0) {
 		log_err("status", "the daemon's answer: %s", strerror(-rc));
 		answer_fini(&answer);
@@ -204,14 +240,18 @@ command_status(const struct client *client)
 		for (size_t i = 0; i < count; i++)
 			show_iface(&out, &ifaces[i]);
 		out.ops->rows_end(&out, NULL);
-		for (size_t i = 0; i < count; i++)
-			note_iface(&out, &ifaces[i]);
+		for (size_t i = 0; i < count; i++) {
+			if (client->verbose)
+				status_detail_block(&out, &ifaces[i]);
+			else
+				status_detail_notes(&out, &ifaces[i]);
+		}
 	}
 	for (size_t i = 0; i < count; i++) {
-		if (ifaces[i].answered || strcmp(ifaces[i].wanted, "enabled") != 0)
+		if (!iface_status_incomplete(&ifaces[i]))
 			continue;
 		if (client->output->exact)
-			log_warn("status", "no answer from the worker of an interface");
+			warn_silent(&ifaces[i]);
 		code = EXIT_INCOMPLETE;
 	}
 	free(ifaces);

@@ -1,7 +1,6 @@
-/* The table of commands with their options and manuals, and the help made from it. */
+/* The table of commands with their options and manuals. */
 #include "client/client.h"
-
-#include <string.h>
+#include "common/config.h"
 
 const struct option_spec client_options[] = {
     {OPTION_SOCKET, 's', "socket", "SOCKET",
@@ -9,16 +8,37 @@ const struct option_spec client_options[] = {
     {OPTION_OUTPUT, 'o', "output", "FORMAT",
 	"table (default), csv or json; csv and json are exact"},
     {OPTION_TIMEOUT, 't', "timeout", "TIME",
-	"how long to wait for the daemon, e.g. 2s (default 5s, rotate 60s)"},
+	"how long to wait for the daemon, e.g. 2s (default 5s; flows 10s; enable,\n"
+	"                            disable, update, reload 30s; rotate 60s)"},
     {OPTION_HELP, 'h', "help", NULL, "this text; after a command: its manual"},
     {OPTION_VERSION, 'V', "version", NULL, "the version"},
     {0, 0, NULL, NULL, NULL},
 };
 
 static const struct option_spec status_options[] = {
+    {OPTION_VERBOSE, 'v', "verbose", NULL,
+	"tables: also a block per interface, with the values in force"},
     {OPTION_WATCH, 'w', "watch", "SECONDS",
 	"one line per interface every SECONDS, until interrupted"},
     {OPTION_COUNT, 'c', "count", "N", "with --watch: end after N times"},
+    {0, 0, NULL, NULL, NULL},
+};
+
+static const struct option_spec flows_options[] = {
+    {OPTION_FLOWS_LIMIT, 'n', "limit", "N",
+	"at most N flows, up to 1000 (default 50; csv, json: 1000 per interface)"},
+    {OPTION_FLOWS_SORT, 's', "sort", "ORDER",
+	"bytes (default), packets, the largest first, or last, the latest first"},
+    {OPTION_ADDRESS, 0, "address", "ADDR[/BITS]",
+	"only flows with this address, or one of this network, at either end"},
+    {OPTION_PORT, 0, "port", "N", "only flows with this port at either end"},
+    {OPTION_PROTO, 0, "proto", "NAME|N",
+	"only this protocol: tcp, udp, icmp, ... or its number"},
+    {0, 0, NULL, NULL, NULL},
+};
+
+static const struct option_spec change_options[] = {
+    {OPTION_DRY_RUN, 0, "dry-run", NULL, "say what would be done, and do nothing"},
     {0, 0, NULL, NULL, NULL},
 };
 
@@ -48,14 +68,31 @@ static const struct option_spec no_options[] = {
 const struct command client_commands[] = {
     {"status", "[IFACE...]", "state, books and drops of interfaces",
      "Shows the daemon, its store and, for each interface, the running interval:\n"
-     "packets and bytes received, flows, packets refused (in no flow) and packets the\n"
-     "kernel dropped (\"-\" when it gives no count). Changes nothing.\n"
+     "packets and bytes received, flows, packets refused (in no flow), packets that were\n"
+     "dropped because the ring was full (DROPS), and those that the interface lost before\n"
+     "anybody could see them (IFDROPS: dropped by the kernel or missed by the device). \"-\"\n"
+     "is not known, which is not 0. Changes nothing. STATE is one of\n"
+     "\n"
+     "  active    counting\n"
+     "  disabled  somebody said `weirctl disable`\n"
+     "  starting  its worker is on its way\n"
+     "  down      the interface is there, but set down\n"
+     "  gone      the interface was there and has vanished\n"
+     "  waiting   the interface is not there yet\n"
+     "  error     cannot count; the reason stands below the table\n"
+     "\n"
+     "Below the table: reasons, warnings, and flows that wait for the store.\n"
+     "\n"
+     "With --verbose a block per interface follows: the values of its capture that are in\n"
+     "force beside those that are wanted, what the kernel says of the interface (number,\n"
+     "kind, MTU, promiscuity, offloads), its worker, its counts and its warnings.\n"
      "\n"
      "With --watch: one line per interface every SECONDS with packets and bytes per\n"
      "second. Ctrl-C ends it.\n"
      "\n"
-     "JSON is the daemon's whole answer. Exit code 4: the worker of an enabled\n"
-     "interface did not answer.\n",
+     "CSV has everything but the values in force, with the capture's own state in `capture`.\n"
+     "JSON is the daemon's whole answer. Exit code 4: the worker of an enabled interface\n"
+     "that is there did not answer.\n",
      0, CLIENT_IFACES_MAX, status_options, command_status},
     {"errors", "[IFACE...]", "packets that are in no flow, by class, with a sample",
      "Shows for each interface and class of refusal the packets of the running interval\n"
@@ -64,11 +101,82 @@ const struct command client_commands[] = {
      "files (key errors of the configuration). Changes nothing. Exit code 4: a worker\n"
      "did not answer.\n",
      0, CLIENT_IFACES_MAX, no_options, command_errors},
+    {"flows", "[IFACE...]", "the flows of the running interval",
+     "Shows flows that have not been rotated out yet, of all or the named interfaces, the\n"
+     "largest first, with the columns of `weirctl read`. Each flow is shown as it is at one\n"
+     "instant, the whole list is not of one instant. Changes nothing.\n"
+     "\n"
+     "What --address, --port and --proto say must all hold. The flows of all interfaces are\n"
+     "sorted together and cut to --limit; without it, CSV and JSON have up to 1000 of each\n"
+     "interface. Below the table: how many flows of each interface matched.\n"
+     "\n"
+     "JSON is {\"flows\": [...], \"ifaces\": {NAME: {\"flows\": N, \"matched\": N}, ...}}. Exit\n"
+     "code 4: an interface did not answer, for the reason on standard error. Where there\n"
+     "are more flows than fit into one answer, it is 1: ask for fewer.\n",
+     0, CLIENT_IFACES_MAX, flows_options, command_flows},
+    {"enable", "[IFACE...]", "count on interfaces again",
+     "Enables all or the named interfaces that are configured and answers when they count\n"
+     "or cannot. One that is disabled or in error is opened anew; one that counts already\n"
+     "is left alone (unchanged). One that is not there is enabled and waited for.\n"
+     "Exit code 4: some interfaces failed, 1: all did; the reason is told for each.\n",
+     0, CLIENT_IFACES_MAX, no_options, command_enable},
+    {"disable", "[IFACE...]", "stop counting on interfaces",
+     "Disables all or the named interfaces: what has arrived is counted, then the capture is\n"
+     "closed. The flows stay and go to the store when the interval ends (`weirctl rotate`:\n"
+     "at once). Lasts until `weirctl enable`, or an update or reload that lists them.\n"
+     "Exit code 4: some interfaces failed, 1: all did; the reason is told for each.\n",
+     0, CLIENT_IFACES_MAX, no_options, command_disable},
+    {"update", "FILE", "make the set of interfaces what FILE says",
+     "Reads a configuration FILE (- is standard input), checks it, and makes the daemon's set\n"
+     "of interfaces what its `interfaces` and `defaults` say. The other keys of FILE are\n"
+     "checked and not used, and the daemon's own file is neither read nor written. ACTION\n"
+     "is one of\n"
+     "\n"
+     "  kept      was so before: its worker and its counters are left alone\n"
+     "  changed   the capture is opened again with the new values of KEYS; a filter alone\n"
+     "            is changed in place\n"
+     "  new       was not there before\n"
+     "  enable    was disabled or in error\n"
+     "  removed   is no longer listed: drained, rotated, its flows stored, closed\n"
+     "\n"
+     "With --dry-run nothing is changed, and RESULT says what would become of each: planned,\n"
+     "unchanged, or will_fail and why.\n"
+     "\n"
+     "A FILE with faults changes nothing; each is told as FILE:LINE:COLUMN: KEY: REASON.\n"
+     "Exit code 4: some interfaces failed (or will), 1: all did, or FILE has faults.\n",
+     1, 1, change_options, command_update},
+    {"reload", "", "read the daemon's own configuration file again",
+     "The daemon reads its configuration file again and does what it says, as SIGHUP makes it\n"
+     "do: with the set of interfaces as `weirctl update` does, which has the words of ACTION\n"
+     "and RESULT. Settings beside the interfaces that differ are told below the table: they\n"
+     "take effect now, or need a restart of the daemon.\n"
+     "\n"
+     "With --dry-run nothing is changed: what is shown is what would be done, by the same\n"
+     "comparison.\n"
+     "\n"
+     "A file with faults changes nothing; each is told as FILE:LINE:COLUMN: KEY: REASON.\n"
+     "Exit code 4: some interfaces failed (or will), 1: all did, or the file has faults.\n",
+     0, 0, change_options, command_reload},
     {"rotate", "[IFACE...]", "end the running interval now and store its flows",
      "Splits the running interval of all or the named interfaces and answers when the\n"
      "flows are safe in the store. Exit code 4: some interfaces could not be rotated,\n"
      "1: none could.\n",
      0, CLIENT_IFACES_MAX, no_options, command_rotate},
+    {"check", "[FILE]", "what would fail at a start, and what repairs it",
+     "Looks at a configuration FILE (default: " CONFIG_DEFAULT_PATH ")\n"
+     "before weir is started with it: at the file, at the users, groups and directories it\n"
+     "names, and at each interface, which is opened as a worker would open it (but never in\n"
+     "promiscuous mode) and closed again. Patterns and any-up stand for the interfaces that\n"
+     "are there now. Changes nothing, and needs no daemon. RESULT is one of\n"
+     "\n"
+     "  ok     would count at once\n"
+     "  waits  would count as soon as the interface is there, or up\n"
+     "  fails  would not count, for the reason in WHY\n"
+     "\n"
+     "REPAIR is the command that helps, or the line and the key of FILE that must change.\n"
+     "Only root can open interfaces. Exit code 1: the file has faults, each told as\n"
+     "FILE:LINE:COLUMN: KEY: REASON, or something fails.\n",
+     0, 1, no_options, command_check},
     {"query", "COLUMNS", "sums over stored flows",
      "Sums what is in the store over any of the columns\n"
      "\n"
@@ -102,65 +210,3 @@ const struct command client_commands[] = {
 
 const size_t client_command_count =
     sizeof(client_commands) / sizeof(client_commands[0]);
-
-/* `own`: the options of the command before which these stand; a short name that it uses
- * itself means another thing there. */
-static void
-help_options(
-    FILE *out, const struct option_spec *options, const struct option_spec *own)
-{
-	char form[64];
-
-	for (; options->name; options++) {
-		bool taken = false;
-		for (const struct option_spec *o = own; o && o->name; o++)
-			taken = taken || o->short_name == options->short_name;
-		int n = taken ? snprintf(form, sizeof(form), "    --%s", options->name)
-			      : snprintf(form, sizeof(form), "-%c, --%s",
-				    options->short_name, options->name);
-		if (options->argument)
-			snprintf(form + n, sizeof(form) - (size_t)n, " %s",
-			    options->argument);
-		fprintf(out, "  %-24s %s\n", form, options->help);
-	}
-}
-
-static void
-help_command(FILE *out, const struct command *command)
-{
-	bool own = command->options[0].name != NULL;
-
-	fprintf(out, "usage: weirctl [OPTIONS] %s %s%s\n\n%s\n", command->name,
-	    own ? "[OPTIONS] " : "", command->operands, command->text);
-	if (own) {
-		fputs("Options:\n", out);
-		help_options(out, command->options, NULL);
-		fputc('\n', out);
-	}
-	fputs("Options of all commands:\n", out);
-	help_options(out, client_options, command->options);
-}
-
-void
-client_help(FILE *out, const struct command *command)
-{
-	if (command) {
-		help_command(out, command);
-		return;
-	}
-	fputs("usage: weirctl [OPTIONS] COMMAND ...\n\n"
-	      "Asks weir, the network flow probe, what it measures.\n\nCommands:\n",
-	    out);
-	for (size_t i = 0; i < client_command_count; i++) {
-		char form[64];
-		snprintf(form, sizeof(form), "%s %s", client_commands[i].name,
-		    client_commands[i].operands);
-		fprintf(out, "  %-24s %s\n", form, client_commands[i].summary);
-	}
-	fputs("\nOptions, before or after the command:\n", out);
-	help_options(out, client_options, NULL);
-	fputs(
-	    "\nweirctl COMMAND --help shows the manual of a command.\n"
-	    "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no daemon, 4 incomplete.\n",
-	    out);
-}

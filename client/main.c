@@ -21,6 +21,7 @@ main(int argc, char **argv)
 
 	setlocale(LC_CTYPE, "");
 	log_init("weirctl", NULL);
+	log_set_limit(0, 0); /* every line is an answer to somebody */
 	signal(SIGPIPE, SIG_IGN);
 	if (client_parse(&client, argc, argv, wall_now(), why) != 0) {
 		if (client.command)

@@ -5,7 +5,6 @@
  * (--first -4h). */
 #include "client/client.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,169 +17,6 @@ struct words {
 	char *const *argv;
 	int at;
 };
-
-static const struct {
-	const char *name;
-	enum query_field field;
-} query_columns[] = {
-    {"time", QUERY_TIME},
-    {"iface", QUERY_IFACE},
-    {"src", QUERY_SRC},
-    {"dst", QUERY_DST},
-    {"dport", QUERY_DPORT},
-    {"proto", QUERY_PROTO},
-};
-
-int
-client_parse_columns(
-    const char *text, unsigned *fields, char why[static CLIENT_WHY_SIZE])
-{
-	unsigned set = 0;
-	char shown[64];
-
-	for (const char *at = text;; at++) {
-		size_t len = strcspn(at, ",");
-		size_t i = 0;
-		for (; i < sizeof(query_columns) / sizeof(query_columns[0]); i++) {
-			const char *name = query_columns[i].name;
-			if (strlen(name) == len && memcmp(name, at, len) == 0)
-				break;
-		}
-		text_escape(shown, sizeof(shown), at, len);
-		if (i == sizeof(query_columns) / sizeof(query_columns[0])) {
-			snprintf(why, CLIENT_WHY_SIZE,
-			    "unknown column \"%s\"; columns are time, iface, src, dst, "
-			    "dport, proto, separated by commas",
-			    shown);
-			return -EINVAL;
-		}
-		if (set & query_columns[i].field) {
-			snprintf(
-			    why, CLIENT_WHY_SIZE, "column \"%s\" stands twice", shown);
-			return -EINVAL;
-		}
-		set |= query_columns[i].field;
-		at += len;
-		if (*at == '\0')
-			break;
-	}
-	*fields = set;
-	return 0;
-}
-
-static int
-refuse(char why[static CLIENT_WHY_SIZE], const struct option_spec *option,
-    const char *value, const char *expected)
-{
-	char shown[64];
-
-	text_escape(shown, sizeof(shown), value, strlen(value));
-	snprintf(why, CLIENT_WHY_SIZE, "--%s: \"%s\" is not %s", option->name, shown,
-	    expected);
-	return -EINVAL;
-}
-
-/* "2", "0.5" (seconds) or with a unit, "500ms" */
-static int
-to_wait_ms(const char *text, uint64_t *out)
-{
-	char *end;
-	double seconds;
-
-	if (text_to_ms(text, out) == 0)
-		return 0;
-	if (!isdigit((unsigned char)text[0]))
-		return -EINVAL;
-	seconds = strtod(text, &end);
-	if (*end != '\0' || text[1] == 'x' || text[1] == 'X' || !(seconds < 1e9))
-		return -EINVAL;
-	*out = (uint64_t)(seconds * 1000 + 0.5);
-	return 0;
-}
-
-static int
-take_time(struct client *client, const struct option_spec *option, const char *value,
-    struct wall now, char why[static CLIENT_WHY_SIZE])
-{
-	int64_t *out = option->id == OPTION_FIRST ? &client->query.first_ms
-						  : &client->query.last_ms;
-
-	if (text_to_time_ms(value, now, out) == 0)
-		return 0;
-	return refuse(why, option, value,
-	    "a time; e.g. 2026-01-31T23:59, @1767225600, -4h (before now) or now");
-}
-
-static int
-take_option(struct client *client, const struct option_spec *option, const char *value,
-    struct wall now, char why[static CLIENT_WHY_SIZE])
-{
-	uint64_t number;
-
-	switch (option->id) {
-	case OPTION_SOCKET:
-		client->socket = value;
-		return 0;
-	case OPTION_OUTPUT:
-		client->output = output_find(value);
-		return client->output
-		    ? 0
-		    : refuse(why, option, value, "table, csv or json");
-	case OPTION_TIMEOUT:
-		if (to_wait_ms(value, &number) != 0 || number == 0 || number > 86400000)
-			return refuse(why, option, value, "a time of 1ms to 1d");
-		client->timeout_ms = (int)number;
-		return 0;
-	case OPTION_HELP:
-		client->help = true;
-		return 0;
-	case OPTION_VERSION:
-		client->version = true;
-		return 0;
-	case OPTION_WATCH:
-		if (to_wait_ms(value, &number) != 0 || number < 100 ||
-		    number > 86400000)
-			return refuse(why, option, value, "a time of 0.1 s to 1d");
-		client->watch_ms = number;
-		return 0;
-	case OPTION_COUNT:
-		if (text_to_number(value, &client->count) != 0 || client->count == 0)
-			return refuse(why, option, value, "a number from 1");
-		return 0;
-	case OPTION_IFACE:
-		if (!iface_name_valid(value))
-			return refuse(why, option, value, "an interface name");
-		client->ifaces[client->query.iface_count++] = value;
-		return 0;
-	case OPTION_FIRST:
-	case OPTION_LAST:
-		return take_time(client, option, value, now, why);
-	case OPTION_LIMIT:
-		if (text_to_number(value, &number) != 0 || number > SIZE_MAX / 2)
-			return refuse(why, option, value, "a number");
-		client->query.limit = (size_t)number;
-		client->limit_given = true;
-		return 0;
-	case OPTION_SORT:
-		if (strcmp(value, "bytes") == 0)
-			client->query.sort = QUERY_BY_BYTES;
-		else if (strcmp(value, "packets") == 0)
-			client->query.sort = QUERY_BY_PACKETS;
-		else if (strcmp(value, "flows") == 0)
-			client->query.sort = QUERY_BY_FLOWS;
-		else
-			return refuse(why, option, value, "bytes, packets or flows");
-		client->sort_given = true;
-		return 0;
-	case OPTION_STORE:
-		client->store = value;
-		return 0;
-	case OPTION_BOOKS:
-		client->books_only = true;
-		return 0;
-	}
-	return -EINVAL;
-}
 
 /* By short name, or (short_name 0) by long name of that length. */
 static const struct option_spec *
@@ -206,28 +42,37 @@ option_known(const struct client *client, char short_name, const char *name, siz
 	return option ? option : option_find(client_options, short_name, name, len);
 }
 
+static bool
+option_of(const struct command *command, const char *word, size_t len)
+{
+	return word[1] == '-'
+	    ? option_find(command->options, 0, word + 2, len - 2) != NULL
+	    : option_find(command->options, word[1], NULL, 0) != NULL;
+}
+
+/* Says which commands do have it, when some do. */
 static int
 unknown_option(const struct client *client, const char *word, size_t len,
     char why[static CLIENT_WHY_SIZE])
 {
-	char shown[64];
-	const struct command *owner = NULL;
+	char shown[64], owners[256] = "";
+	size_t used = 0, count = 0;
 
 	text_escape(shown, sizeof(shown), word, len);
-	for (size_t i = 0; i < client_command_count && !owner; i++) {
-		const struct command *command = &client_commands[i];
-		if (word[1] == '-'
-			? option_find(command->options, 0, word + 2, len - 2) != NULL
-			: option_find(command->options, word[1], NULL, 0) != NULL)
-			owner = command;
+	for (size_t i = 0; i < client_command_count; i++) {
+		if (!option_of(&client_commands[i], word, len))
+			continue;
+		int n = snprintf(owners + used, sizeof(owners) - used, "%s%s",
+		    count++ > 0 ? ", " : "", client_commands[i].name);
+		used += (size_t)n < sizeof(owners) - used ? (size_t)n : 0;
 	}
-	if (owner && !client->command)
+	if (count > 0 && !client->command)
 		snprintf(why, CLIENT_WHY_SIZE,
-		    "option %s belongs behind its command (%s)", shown, owner->name);
-	else if (owner)
+		    "option %s belongs behind its command (%s)", shown, owners);
+	else if (count > 0)
 		snprintf(why, CLIENT_WHY_SIZE,
-		    "unknown option %s; %s has it, %s has not", shown, owner->name,
-		    client->command->name);
+		    "unknown option %s; %s %s it, %s has not", shown, owners,
+		    count > 1 ? "have" : "has", client->command->name);
 	else
 		snprintf(why, CLIENT_WHY_SIZE, "unknown option %s", shown);
 	return -EINVAL;
@@ -256,7 +101,7 @@ take_long(struct client *client, struct words *words, struct wall now,
 		}
 		value = words->argv[words->at++];
 	}
-	return take_option(client, option, value, now, why);
+	return client_take_option(client, option, value, now, why);
 }
 
 /* One word of short options: flags may be joined, an argument may be attached. */
@@ -282,7 +127,7 @@ take_short(struct client *client, struct words *words, struct wall now,
 			    option->argument);
 			return -EINVAL;
 		}
-		int rc = take_option(client, option, value, now, why);
+		int rc = client_take_option(client, option, value, now, why);
 		if (rc != 0 || option->argument)
 			return rc;
 	}
@@ -346,6 +191,10 @@ check_whole(struct client *client, char why[static CLIENT_WHY_SIZE])
 	}
 	if (client->count != 0 && client->watch_ms == 0) {
 		snprintf(why, CLIENT_WHY_SIZE, "--count needs --watch");
+		return -EINVAL;
+	}
+	if (client->verbose && client->watch_ms != 0) {
+		snprintf(why, CLIENT_WHY_SIZE, "--verbose does not go with --watch");
 		return -EINVAL;
 	}
 	if (command->run != command_query)

@@ -1,4 +1,5 @@
 #include "client/client.h"
+#include "common/flow.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -40,8 +41,6 @@ static const struct {
 } wrong[] = {
     {"", "a command is missing"},
     {"-o csv", "a command is missing"},
-    {"stat",
-	"unknown command \"stat\"; commands are status, errors, rotate, query, read"},
     {"-o xml status", "--output: \"xml\" is not table, csv or json"},
     {"status -o", "-o needs an argument: FORMAT"},
     {"status --output", "--output needs an argument: FORMAT"},
@@ -49,7 +48,46 @@ static const struct {
     {"status --fast", "unknown option --fast"},
     {"status -x", "unknown option -x"},
     {"status --books", "unknown option --books; read has it, status has not"},
-    {"-n 5 query src", "option -n belongs behind its command (query)"},
+    {"-n 5 query src", "option -n belongs behind its command (flows, query)"},
+    {"status -n 5", "unknown option -n; flows, query have it, status has not"},
+    {"rotate --dry-run",
+	"unknown option --dry-run; update, reload have it, rotate has not"},
+    {"enable --dry-run",
+	"unknown option --dry-run; update, reload have it, enable has not"},
+    {"reload --dry-run=yes", "--dry-run takes no argument"},
+    {"reload weir.yaml", "\"weir.yaml\" is one too many for reload"},
+    {"update", "update needs FILE"},
+    {"update a.yaml b.yaml", "\"b.yaml\" is one too many for update"},
+    {"status -v -w 1", "--verbose does not go with --watch"},
+    {"flows -n 0", "--limit: \"0\" is not a number from 1 to 1000"},
+    {"flows -n 1001", "--limit: \"1001\" is not a number from 1 to 1000"},
+    {"flows --limit many", "--limit: \"many\" is not a number from 1 to 1000"},
+    {"flows -s flows", "--sort: \"flows\" is not bytes, packets or last"},
+    {"flows --address", "--address needs an argument: ADDR[/BITS]"},
+    {"flows --address host.example",
+	"--address: \"host.example\" is not an address or a network; e.g. 192.0.2.1, "
+	"192.0.2.0/24, 2001:db8::/32"},
+    {"flows --address 10.0.0.0/33",
+	"--address: \"10.0.0.0/33\" is not an address or a network; e.g. 192.0.2.1, "
+	"192.0.2.0/24, 2001:db8::/32"},
+    {"flows --address 10.0.0.0/",
+	"--address: \"10.0.0.0/\" is not an address or a network; e.g. 192.0.2.1, "
+	"192.0.2.0/24, 2001:db8::/32"},
+    {"flows --address fe80::1%eth0",
+	"--address: \"fe80::1%eth0\" is not an address or a network; e.g. 192.0.2.1, "
+	"192.0.2.0/24, 2001:db8::/32"},
+    {"flows --address ::/129",
+	"--address: \"::/129\" is not an address or a network; e.g. 192.0.2.1, "
+	"192.0.2.0/24, 2001:db8::/32"},
+    {"flows --port 65536", "--port: \"65536\" is not a port from 0 to 65535"},
+    {"flows --port -1", "--port: \"-1\" is not a port from 0 to 65535"},
+    {"flows --port https", "--port: \"https\" is not a port from 0 to 65535"},
+    {"flows --proto 256",
+	"--proto: \"256\" is not a protocol: tcp, udp, icmp, ... or a number from 0 to "
+	"255"},
+    {"flows --proto quic",
+	"--proto: \"quic\" is not a protocol: tcp, udp, icmp, ... or a number from 0 to "
+	"255"},
     {"status --watch 0", "--watch: \"0\" is not a time of 0.1 s to 1d"},
     {"status --watch soon", "--watch: \"soon\" is not a time of 0.1 s to 1d"},
     {"status --count 3", "--count needs --watch"},
@@ -86,6 +124,22 @@ test_wrong(void **state)
 		assert_string_equal(why, wrong[i].why);
 		client_fini(&client);
 	}
+}
+
+static void
+test_unknown_command(void **state)
+{
+	struct client client;
+	char why[CLIENT_WHY_SIZE];
+
+	(void)state;
+	assert_int_equal(parse(&client, why, "stat"), -EINVAL);
+	assert_ptr_equal(
+	    strstr(why, "unknown command \"stat\"; commands are status, errors, "),
+	    why);
+	for (size_t i = 0; i < client_command_count; i++)
+		assert_non_null(strstr(why, client_commands[i].name));
+	client_fini(&client);
 }
 
 static void
@@ -176,6 +230,94 @@ test_status(void **state)
 }
 
 static void
+test_verbose(void **state)
+{
+	(void)state;
+	struct client client;
+
+	good(&client, "status -v eth0");
+	assert_true(client.verbose);
+	assert_int_equal(client.operand_count, 1);
+	client_fini(&client);
+	good(&client, "--version");
+	assert_false(client.verbose);
+	client_fini(&client);
+}
+
+static void
+test_change(void **state)
+{
+	(void)state;
+	struct client client;
+
+	good(&client, "reload");
+	assert_false(client.dry_run);
+	client_fini(&client);
+	good(&client, "reload --dry-run");
+	assert_true(client.dry_run);
+	client_fini(&client);
+	good(&client, "update - --dry-run");
+	assert_true(client.dry_run);
+	assert_string_equal(client.operands[0], "-");
+	client_fini(&client);
+	good(&client, "enable a\xff\"b -- --dry-run");
+	assert_false(client.dry_run);
+	assert_int_equal(client.operand_count, 2);
+	assert_string_equal(client.operands[0], "a\xff\"b");
+	assert_string_equal(client.operands[1], "--dry-run");
+	client_fini(&client);
+	good(&client, "disable");
+	assert_int_equal(client.operand_count, 0);
+	client_fini(&client);
+}
+
+static void
+test_flows(void **state)
+{
+	static const uint8_t v4[16] = {10, 1, 0, 0};
+	static const uint8_t v6[16] = {0x20, 0x01, 0x0d, 0xb8, 0x80};
+	static const uint8_t any[16] = {0};
+	struct client client;
+
+	(void)state;
+	good(&client, "flows");
+	assert_int_equal(client.flows.limit, 0);
+	assert_int_equal(client.flows.sort, FLOWS_BY_BYTES);
+	assert_int_equal(client.flows.family, FAMILY_NONE);
+	assert_false(client.flows.port_given);
+	assert_false(client.flows.proto_given);
+	client_fini(&client);
+	good(&client,
+	    "-s /tmp/a flows -n 1000 -s last --address 10.1.2.3/16 --port 53 "
+	    "--proto udp eth0");
+	assert_string_equal(client.socket, "/tmp/a");
+	assert_int_equal(client.flows.limit, 1000);
+	assert_int_equal(client.flows.sort, FLOWS_BY_LAST);
+	assert_int_equal(client.flows.family, FAMILY_IPV4);
+	assert_int_equal(client.flows.prefix, 16);
+	assert_memory_equal(client.flows.address, v4, 16);
+	assert_true(client.flows.port_given);
+	assert_int_equal(client.flows.port, 53);
+	assert_true(client.flows.proto_given);
+	assert_int_equal(client.flows.proto, 17);
+	assert_string_equal(client.operands[0], "eth0");
+	client_fini(&client);
+	good(&client, "flows --sort packets --address 2001:db8:ffff::1/33 --proto 255");
+	assert_int_equal(client.flows.sort, FLOWS_BY_PACKETS);
+	assert_int_equal(client.flows.family, FAMILY_IPV6);
+	assert_int_equal(client.flows.prefix, 33);
+	assert_memory_equal(client.flows.address, v6, 16);
+	assert_int_equal(client.flows.proto, 255);
+	client_fini(&client);
+	good(&client, "flows --address 10.1.2.3/0 --proto ICMPv6");
+	assert_int_equal(client.flows.family, FAMILY_IPV4);
+	assert_int_equal(client.flows.prefix, 0);
+	assert_memory_equal(client.flows.address, any, 16);
+	assert_int_equal(client.flows.proto, 58);
+	client_fini(&client);
+}
+
+static void
 test_read(void **state)
 {
 	(void)state;
@@ -259,6 +401,12 @@ main(void)
 	    {"query takes columns, times, interfaces, a limit and an order", test_query,
 		0, 0, 0},
 	    {"status takes interfaces, --watch and --count", test_status, 0, 0, 0},
+	    {"an unknown command is told with those that there are",
+		test_unknown_command, 0, 0, 0},
+	    {"status takes --verbose", test_verbose, 0, 0, 0},
+	    {"enable and disable take names, update and reload --dry-run", test_change,
+		0, 0, 0},
+	    {"flows takes a limit, an order and a filter", test_flows, 0, 0, 0},
 	    {"read takes files and - and --books", test_read, 0, 0, 0},
 	    {"the environment is weaker than the command line", test_environment, 0, 0,
 		0},

@@ -9,7 +9,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "client/daemon.h"
+#include "client/daemon/daemon.h"
+#include "client/daemon/iface_status.h"
 #include "common/log.h"
 
 #define ASK_MS 5000
@@ -28,6 +29,7 @@ static const struct column columns[] = {
     {"bytes_per_s", "BYTES/S", UNIT_BYTES, .width = 9},
     {"flows", "FLOWS", UNIT_COUNT, .width = 7},
     {"dropped", "DROPS", UNIT_COUNT, .width = 7},
+    {"if_dropped", "IFDROPS", UNIT_COUNT, .width = 7},
     {"refused", "REFUSED", UNIT_COUNT, .width = 7, .drop = 1},
 };
 #define COLUMNS (sizeof(columns) / sizeof(columns[0]))
@@ -41,6 +43,13 @@ on_signal(int number)
 	interrupted = 1;
 }
 
+static void
+sample_forget_maps(struct sample *sample)
+{
+	for (size_t i = 0; i < sample->count; i++)
+		sample->ifaces[i].map = NULL;
+}
+
 static int
 take_sample(const struct client *client, bool quiet, struct sample *out)
 {
@@ -51,7 +60,9 @@ take_sample(const struct client *client, bool quiet, struct sample *out)
 	if (code != EXIT_DONE)
 		return code;
 	out->at = mono_now();
-	rc = daemon_ifaces(answer.msg.body, &out->ifaces, &out->count);
+	rc = iface_status_read(answer.msg.body, &out->ifaces, &out->count);
+	if (rc == 0) /* the answer goes, and with it what `map` points to */
+		sample_forget_maps(out);
 	answer_fini(&answer);
 	if (rc == 0)
 		return EXIT_DONE;
@@ -77,7 +88,7 @@ show_iface(struct output *out, const struct iface_status *now,
 	struct value values[COLUMNS] = {
 	    VALUE_OF_I64(time_ms),
 	    VALUE_OF_TEXT(now->name),
-	    VALUE_OF_TEXT(now->state),
+	    VALUE_OF_TEXT(iface_status_word(now)),
 	};
 
 	if (now->answered && before && before->answered && before->pid == now->pid &&
@@ -92,8 +103,11 @@ show_iface(struct output *out, const struct iface_status *now,
 		values[5] = VALUE_OF_U64(now->flows);
 		if (now->interval.kernel.known)
 			values[6] = VALUE_OF_U64(now->interval.kernel.dropped);
-		values[7] = VALUE_OF_U64(refused.packets);
+		values[8] = VALUE_OF_U64(refused.packets);
 	}
+	struct maybe_u64 link_drops = iface_status_link_drops(now);
+	if (link_drops.known)
+		values[7] = VALUE_OF_U64(link_drops.value);
 	out->ops->row(out, values);
 }
 

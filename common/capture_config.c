@@ -14,14 +14,37 @@ capture_config_default(struct capture_config *config)
 	config->promiscuous = true;
 }
 
+size_t
+capture_config_differences(const struct capture_config *a,
+    const struct capture_config *b, const char *names[static CAPTURE_CONFIG_KEYS])
+{
+	size_t count = 0;
+
+	if (a->buffer != b->buffer)
+		names[count++] = "buffer";
+	if (a->flows != b->flows)
+		names[count++] = "flows";
+	if (a->snaplen != b->snaplen)
+		names[count++] = "snaplen";
+	if (a->timeout_ms != b->timeout_ms)
+		names[count++] = "timeout";
+	if (a->promiscuous != b->promiscuous)
+		names[count++] = "promiscuous";
+	if (a->error_threshold != b->error_threshold)
+		names[count++] = "error_threshold";
+	if (strcmp(a->filter, b->filter) != 0)
+		names[count++] = "filter";
+	return count;
+}
+
 enum capture_config_change
 capture_config_compare(const struct capture_config *a, const struct capture_config *b)
 {
-	if (a->buffer != b->buffer || a->flows != b->flows ||
-	    a->snaplen != b->snaplen || a->error_threshold != b->error_threshold ||
-	    a->timeout_ms != b->timeout_ms || a->promiscuous != b->promiscuous)
-		return CAPTURE_REOPEN;
-	if (strcmp(a->filter, b->filter) != 0)
-		return CAPTURE_FILTER_CHANGED;
-	return CAPTURE_SAME;
+	const char *names[CAPTURE_CONFIG_KEYS];
+	size_t count = capture_config_differences(a, b, names);
+
+	if (count == 0)
+		return CAPTURE_SAME;
+	return count == 1 && strcmp(names[0], "filter") == 0 ? CAPTURE_FILTER_CHANGED
+							     : CAPTURE_REOPEN;
 }

@@ -4,6 +4,7 @@
 #define WEIR_COMMON_CAPTURE_CONFIG_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define CAPTURE_BUFFER_MIN UINT64_C(1024)
@@ -45,5 +46,11 @@ enum capture_config_change {
 };
 enum capture_config_change capture_config_compare(
     const struct capture_config *a, const struct capture_config *b);
+
+/* The names of the keys that differ, as they stand in the configuration file, in that
+ * order. Returns how many. */
+#define CAPTURE_CONFIG_KEYS 7
+size_t capture_config_differences(const struct capture_config *a,
+    const struct capture_config *b, const char *names[static CAPTURE_CONFIG_KEYS]);
 
 #endif

@@ -66,6 +66,31 @@ every_other_key_opens_the_capture_again(void **state)
 	assert_int_equal(capture_config_compare(&a, &b), CAPTURE_REOPEN);
 }
 
+static void
+differences_are_told_by_key_in_the_order_of_the_file(void **state)
+{
+	static const char *const all[CAPTURE_CONFIG_KEYS] = {"buffer", "flows",
+	    "snaplen", "timeout", "promiscuous", "error_threshold", "filter"};
+	const char *names[CAPTURE_CONFIG_KEYS];
+
+	(void)state;
+	assert_int_equal(capture_config_differences(&a, &b, names), 0);
+	b.snaplen++;
+	strcpy(b.filter, "tcp");
+	assert_int_equal(capture_config_differences(&a, &b, names), 2);
+	assert_string_equal(names[0], "snaplen");
+	assert_string_equal(names[1], "filter");
+	b.buffer++;
+	b.flows++;
+	b.timeout_ms++;
+	b.promiscuous = !b.promiscuous;
+	b.error_threshold++;
+	assert_int_equal(
+	    capture_config_differences(&a, &b, names), CAPTURE_CONFIG_KEYS);
+	for (size_t i = 0; i < CAPTURE_CONFIG_KEYS; i++)
+		assert_string_equal(names[i], all[i]);
+}
+
 int
 main(void)
 {
@@ -75,6 +100,8 @@ main(void)
 		another_filter_alone_is_applied_in_place, both_default),
 	    cmocka_unit_test_setup(
 		every_other_key_opens_the_capture_again, both_default),
+	    cmocka_unit_test_setup(
+		differences_are_told_by_key_in_the_order_of_the_file, both_default),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

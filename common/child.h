@@ -3,7 +3,8 @@
  *
  *	weir-worker --socket PATH --user UID:GID IFACE
  *	weir-worker --read [--books] [--flows N]         (file mode)
- *	weir-store  --socket PATH --user UID:GID --keep-ms N --keep-bytes N
+ *	weir-worker --check [--user UID:GID] IFACE       (opens the capture, says how it went)
+ *	weir-store  --socket PATH --user UID:GID --keep-ms N --keep-bytes N [--log-flows]
  */
 #ifndef WEIR_COMMON_CHILD_H
 #define WEIR_COMMON_CHILD_H
@@ -13,7 +14,7 @@
 #define CHILD_FD_DATA 4 /* worker: record file; store: its directory */
 #define CHILD_FD_ERRORS 5 /* worker: error capture file; may be absent */
 #define CHILD_FD_INPUT 6 /* worker in file mode: the capture file */
-#define CHILD_FD_OUTPUT 7 /* worker in file mode: where frames with the flows go */
+#define CHILD_FD_OUTPUT 7 /* worker in file mode and --check: where its frames go */
 
 /* The lifelines, at the highest descriptors: the kernel closes descriptors in order
  * of number, and the end of this one must not wait for packet sockets to close. */

@@ -9,11 +9,9 @@
 #include "common/config_reader.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/text.h"
 
@@ -117,25 +115,71 @@ take_value(struct config_reader *reader, const struct config_key *key,
 	}
 }
 
+/* A key of a capture, in an entry or (arg: reader->defaults) for all. */
+static void
+take_capture_value(struct config_reader *reader, const struct config_key *key,
+    const yaml_node_t *key_node, const yaml_node_t *value, void *arg)
+{
+	struct config_iface *iface = arg;
+
+	if (key->offset == offsetof(struct capture_config, filter))
+		iface->filter_line = value->start_mark.line + 1;
+	if (key->offset == offsetof(struct capture_config, buffer))
+		iface->buffer_line = value->start_mark.line + 1;
+	take_value(reader, key, key_node, value, &iface->capture);
+}
+
 struct entry {
 	struct config_iface *iface;
 	const yaml_node_t *name; /* the value of `name`, when it was acceptable */
+	const yaml_node_t * not ; /* the value of `not`, whatever it is */
 	bool has_name;
 };
+
+/* `not`: one, or a list of them. */
+static void
+take_not(struct config_reader *reader, const struct config_key *key,
+    const yaml_node_t *key_node, const yaml_node_t *value, struct entry *entry)
+{
+	entry->not = value;
+	if (value->type != YAML_SEQUENCE_NODE) {
+		take_value(reader, key, key_node, value, entry->iface);
+		return;
+	}
+	const yaml_node_item_t *item = value->data.sequence.items.start;
+	const yaml_node_item_t *top = value->data.sequence.items.top;
+	size_t count = (size_t)(top - item);
+	if (count == 0 || count > CONFIG_NOT_MAX) {
+		config_fault(reader, NODE_AT(value), key->name,
+		    "%zu names and patterns; 1 to %d are possible", count,
+		    CONFIG_NOT_MAX);
+		return;
+	}
+	for (; item < top; item++) {
+		const yaml_node_t *node =
+		    yaml_document_get_node(reader->document, *item);
+		take_value(reader, key, node, node, entry->iface);
+	}
+}
 
 static void
 take_iface_value(struct config_reader *reader, const struct config_key *key,
     const yaml_node_t *key_node, const yaml_node_t *value, void *arg)
 {
 	struct entry *entry = arg;
+	size_t faults = reader->fault_count;
 
 	if (key->section == CONFIG_CAPTURE) {
-		take_value(reader, key, key_node, value, &entry->iface->capture);
+		take_capture_value(reader, key, key_node, value, entry->iface);
+		return;
+	}
+	if (key->type == CONFIG_PATTERNS) {
+		take_not(reader, key, key_node, value, entry);
 		return;
 	}
 	entry->has_name = true;
 	take_value(reader, key, key_node, value, entry->iface);
-	if (entry->iface->name.s[0] != '\0')
+	if (reader->fault_count == faults && !reader->more_faults)
 		entry->name = value;
 }
 
@@ -145,7 +189,7 @@ take_iface(struct config_reader *reader, const yaml_node_t *item)
 	struct config *config = reader->config;
 	struct config_iface *iface = &config->ifaces[config->iface_count];
 	struct entry entry = {.iface = iface};
-	char shown[64];
+	char shown[CONFIG_PATTERN_SIZE * 4];
 
 	if (item->type != YAML_MAPPING_NODE) {
 		config_fault(reader, NODE_AT(item), "interfaces",
@@ -153,8 +197,7 @@ take_iface(struct config_reader *reader, const yaml_node_t *item)
 		    node_kind(item));
 		return;
 	}
-	memset(iface, 0, sizeof(*iface));
-	iface->capture = reader->defaults;
+	*iface = reader->defaults;
 	iface->line = item->start_mark.line + 1;
 	walk_map(reader, item, 1U << CONFIG_ENTRY | 1U << CONFIG_CAPTURE,
 	    take_iface_value, &entry);
@@ -162,13 +205,19 @@ take_iface(struct config_reader *reader, const yaml_node_t *item)
 		config_fault(reader, NODE_AT(item), "name", "missing in this entry");
 	if (!entry.name)
 		return;
+	if (entry.not &&iface->kind == CONFIG_IFACE_NAMED)
+		config_fault(reader, NODE_AT(entry.not ), "not",
+		    "only with a pattern or any-up as the name");
 	for (size_t i = 0; i < config->iface_count; i++) {
-		if (strcmp(config->ifaces[i].name.s, iface->name.s) != 0)
+		const struct config_iface *other = &config->ifaces[i];
+		const char *text = config_iface_text(iface);
+		if (other->kind != iface->kind ||
+		    strcmp(config_iface_text(other), text) != 0)
 			continue;
-		text_escape(shown, sizeof(shown), iface->name.s, strlen(iface->name.s));
+		text_escape(shown, sizeof(shown), text, strlen(text));
 		config_fault(reader, NODE_AT(entry.name), "name",
 		    "a second entry for \"%s\", the first is in line %zu", shown,
-		    config->ifaces[i].line);
+		    other->line);
 		return;
 	}
 	config->iface_count++;
@@ -261,7 +310,7 @@ take_document(struct config_reader *reader)
 		config_fault(reader, NODE_AT(top.keep), "keep",
 		    "shorter than one interval (`rotation`); 0 keeps everything");
 	if (top.defaults)
-		walk_map(reader, top.defaults, 1U << CONFIG_CAPTURE, take_value,
+		walk_map(reader, top.defaults, 1U << CONFIG_CAPTURE, take_capture_value,
 		    &reader->defaults);
 	if (top.interfaces)
 		take_ifaces(reader, top.interfaces);
@@ -280,7 +329,7 @@ set_defaults(struct config_reader *reader)
 		if (!key->fallback)
 			continue;
 		void *object = key->section == CONFIG_CAPTURE
-		    ? (void *)&reader->defaults
+		    ? (void *)&reader->defaults.capture
 		    : (void *)reader->config;
 		if (!config_value_set(key, key->fallback, strlen(key->fallback),
 			key->fallback[0] != '\0', object, why))
@@ -334,68 +383,6 @@ out:
 		config_fini(fresh);
 	free(fresh);
 	free(reader);
-	return rc;
-}
-
-static int
-read_file(const char *path, char **text, size_t *len)
-{
-	char *buf = malloc(CONFIG_FILE_MAX + 1);
-	size_t used = 0;
-	ssize_t n;
-	int rc = 0;
-	int fd;
-
-	if (!buf)
-		return -ENOMEM;
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0) {
-		rc = -errno;
-		free(buf);
-		return rc;
-	}
-	/* One byte more than is allowed tells a file that is too large. */
-	while (used < CONFIG_FILE_MAX + 1) {
-		n = read(fd, buf + used, CONFIG_FILE_MAX + 1 - used);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			rc = -errno;
-		if (n <= 0)
-			break;
-		used += (size_t)n;
-	}
-	close(fd);
-	if (rc != 0) {
-		free(buf);
-		return rc;
-	}
-	*text = buf;
-	*len = used;
-	return 0;
-}
-
-int
-config_load(const char *path, struct config *config,
-    void (*fault)(void *arg, const char *line), void *arg)
-{
-	char *line;
-	char *text = NULL;
-	size_t len = 0;
-	int rc = read_file(path, &text, &len);
-
-	if (rc != 0) {
-		if (asprintf(&line, "%s: cannot be read: %s", path, strerror(-rc)) <
-		    0) {
-			fault(arg, "out of memory");
-			return -EINVAL;
-		}
-		fault(arg, line);
-		free(line);
-		return -EINVAL;
-	}
-	rc = config_parse(path, text, len, config, fault, arg);
-	free(text);
 	return rc;
 }
 

@@ -16,11 +16,55 @@
 #define CONFIG_DEFAULT_PATH WEIR_SYSCONFDIR "/weir.yaml"
 #define CONFIG_IFACES_MAX 1024
 
-struct config_iface {
-	struct iface_name name;
-	struct capture_config capture;
-	size_t line; /* where it stands, from 1 */
+#define CONFIG_PATTERN_SIZE 64 /* with the NUL */
+#define CONFIG_NOT_MAX 16
+#define CONFIG_ANY_UP "any-up" /* a device of this name is meant by any-u[p] */
+
+enum config_iface_kind {
+	CONFIG_IFACE_NAMED = 0, /* this interface, waited for when it is not there */
+	CONFIG_IFACE_PATTERN, /* every interface whose name matches, as they appear */
+	CONFIG_IFACE_ANY_UP, /* every interface that is up, but no loopback */
 };
+
+/* An entry of `interfaces`. Patterns are those of fnmatch(3): `*`, `?`, `[...]`, and a
+ * backslash before one of them takes it as it is. A text without any of `*?[` is a name, in
+ * which a backslash is a backslash; one whose `*?[` are all quoted is that name too. */
+struct config_iface {
+	enum config_iface_kind kind;
+	struct iface_name name; /* CONFIG_IFACE_NAMED; else "" */
+	char pattern[CONFIG_PATTERN_SIZE]; /* CONFIG_IFACE_PATTERN; else "" */
+	char not [CONFIG_NOT_MAX][CONFIG_PATTERN_SIZE]; /* not these; not with a name */
+	size_t not_count;
+	struct capture_config capture;
+	size_t line; /* where it stands, from 1; 0 when it came from elsewhere */
+	size_t filter_line; /* where these two stand, maybe in `defaults`; or 0 */
+	size_t buffer_line;
+};
+
+/* The text of the entry as it is for people: its name, its pattern, or "any-up". */
+const char *config_iface_text(const struct config_iface *entry);
+
+/* Which entry an interface belongs to: the one with its name, else the first pattern or
+ * any-up that takes it; NULL for none. `up` and `loopback` are those of the link. */
+const struct config_iface *config_iface_for(const struct config_iface *entries,
+    size_t count, const char *name, bool up, bool loopback);
+
+/* Where log lines go. */
+enum config_log_target {
+	CONFIG_LOG_STDERR = 0, /* with priorities when that is the journal */
+	CONFIG_LOG_SYSLOG, /* syslog(3) */
+	CONFIG_LOG_UDP, /* RFC 5424 in datagrams (RFC 5426) */
+};
+
+struct config_log {
+	enum config_log_target target;
+	char address[64]; /* UDP: IPv4 or IPv6, in numbers */
+	uint16_t port;
+};
+
+/* "stderr", "syslog", "udp" (127.0.0.1:514), "udp:ADDRESS:PORT", "udp:[ADDRESS]:PORT".
+ * 0, or -EINVAL with *out untouched. */
+int config_log_parse(const char *text, struct config_log *out);
 
 struct config {
 	char runtime[PATH_MAX]; /* sockets and the lock; short: see control socket */
@@ -33,6 +77,8 @@ struct config {
 	uint64_t rotation_ms; /* divides a day */
 	uint64_t keep_ms; /* age after which intervals leave the store; 0 never */
 	uint64_t keep_bytes; /* size of the store above which the oldest go; 0 never */
+	char log[96]; /* as config_log_parse takes it */
+	bool log_flows; /* one line per flow in the log, when an interval is stored */
 	struct config_iface *ifaces; /* owned; in the order of the file */
 	size_t iface_count;
 };

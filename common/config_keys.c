@@ -36,9 +36,22 @@ check_runtime(const char *text, uint64_t value, char why[static CONFIG_WHY_SIZE]
 	return false;
 }
 
+static bool
+check_log(const char *text, uint64_t value, char why[static CONFIG_WHY_SIZE])
+{
+	struct config_log log;
+
+	(void)value;
+	if (config_log_parse(text, &log) == 0)
+		return true;
+	snprintf(why, CONFIG_WHY_SIZE,
+	    "\"%s\" is no target; possible are stderr, syslog, udp (127.0.0.1:514), "
+	    "udp:ADDRESS:PORT and udp:[IPV6-ADDRESS]:PORT, addresses in numbers",
+	    text);
+	return false;
+}
+
 #define TOP(field) offsetof(struct config, field), sizeof(((struct config *)0)->field)
-#define ENTRY(field) \
-	offsetof(struct config_iface, field), sizeof(((struct config_iface *)0)->field)
 #define CAPTURE(field) \
 	offsetof(struct capture_config, field), \
 	    sizeof(((struct capture_config *)0)->field)
@@ -71,9 +84,17 @@ const struct config_key config_keys[] = {
      "age after which intervals leave the store; 0: never", NULL},
     {CONFIG_TOP, "keep_size", CONFIG_SIZE, 0, UINT64_C(1) << 60, "0", TOP(keep_bytes),
      "size of the store above which the oldest intervals leave it; 0: never", NULL},
+    {CONFIG_TOP, "log", CONFIG_TARGET, 1, 95, "stderr", TOP(log),
+     "where log lines go; udp is RFC 5424 in datagrams, to 127.0.0.1:514 or ADDRESS:PORT",
+     check_log},
+    {CONFIG_TOP, "log_flows", CONFIG_BOOL, 0, 1, "false", TOP(log_flows),
+     "one line per flow in the log, when an interval is stored", NULL},
 
-    {CONFIG_ENTRY, "name", CONFIG_IFACE, 1, IFACE_NAME_SIZE - 1, NULL, ENTRY(name),
-     "the interface, as `ip link` shows it", NULL},
+    {CONFIG_ENTRY, "name", CONFIG_IFACE, 1, CONFIG_PATTERN_SIZE - 1, NULL, 0, 0,
+     "the interface, as `ip link` shows it; a pattern, for all whose names match; any-up, "
+     "for all that are up, but no loopback", NULL},
+    {CONFIG_ENTRY, "not", CONFIG_PATTERNS, 0, CONFIG_NOT_MAX, NULL, 0, 0,
+     "names and patterns that a pattern or any-up does not take; one, or a list", NULL},
 
     {CONFIG_CAPTURE, "buffer", CONFIG_SIZE, CAPTURE_BUFFER_MIN, CAPTURE_BUFFER_MAX,
      "8MiB", CAPTURE(buffer), "kernel buffer for packets, per interface", NULL},
@@ -228,8 +249,16 @@ config_key_range(const struct config_key *key, char out[static 96])
 	case CONFIG_ACCOUNT:
 		snprintf(out, 96, "a name or a number");
 		return;
+	case CONFIG_TARGET:
+		snprintf(out, 96, "stderr, syslog, udp or udp:ADDRESS:PORT");
+		return;
 	case CONFIG_IFACE:
-		snprintf(out, 96, "1 to 15 bytes without '/', ':' or white space");
+		snprintf(out, 96, "a name, a pattern in quotes, or any-up");
+		return;
+	case CONFIG_PATTERNS:
+		snprintf(out, 96,
+		    "a name or a pattern in quotes, or a list of at most %d",
+		    CONFIG_NOT_MAX);
 		return;
 	case CONFIG_MAP:
 		snprintf(out, 96, "a map");
@@ -257,7 +286,7 @@ help_section(FILE *out, enum config_section section, const char *title)
 		if (key->fallback)
 			fprintf(out, ", default %s",
 			    key->fallback[0] != '\0' ? key->fallback : "\"\"");
-		else if (key->type != CONFIG_MAP)
+		else if (key->type == CONFIG_LIST || key->type == CONFIG_IFACE)
 			fprintf(out, ", required");
 		fprintf(out, "\n                %s\n", key->help);
 	}
@@ -274,5 +303,8 @@ config_help(void *out)
 	    "\nKeys of a capture, in `interfaces` and `defaults`:");
 	fprintf(file,
 	    "\nSizes: bytes, or with B, KiB, MiB, GiB. Durations: with ms, s, m, h, d.\n"
-	    "Booleans: true or false.\n");
+	    "Booleans: true or false.\n"
+	    "Patterns: with *, ? and [...] as in the shell, in quotes; a backslash before\n"
+	    "one of these takes it as it is. A device that is really called any-up is named\n"
+	    "any-u[p]; ? matches a byte that cannot be written in UTF-8.\n");
 }

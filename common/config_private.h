@@ -22,7 +22,9 @@ enum config_type {
 	CONFIG_TEXT,
 	CONFIG_PATH, /* absolute */
 	CONFIG_ACCOUNT, /* a user or group, name or number */
-	CONFIG_IFACE, /* an interface name */
+	CONFIG_TARGET, /* of log lines */
+	CONFIG_IFACE, /* an interface name, a pattern, or any-up */
+	CONFIG_PATTERNS, /* names and patterns: one, or a list of them */
 	CONFIG_MAP, /* of capture keys */
 	CONFIG_LIST, /* of interfaces */
 };
@@ -68,5 +70,14 @@ void config_key_range(const struct config_key *key, char out[static 96]);
  * quotes. False and a reason when it is not acceptable (object untouched). */
 bool config_value_set(const struct config_key *key, const char *text, size_t len,
     bool plain, void *object, char why[static CONFIG_WHY_SIZE]);
+
+/* What an entry is for, from the scalar at `name`: its kind with the name or the pattern.
+ * False and a reason when it is not acceptable (entry untouched). */
+bool config_entry_set_name(const char *text, size_t len, struct config_iface *entry,
+    char why[static CONFIG_WHY_SIZE]);
+
+/* One more of `not`. Same returns. */
+bool config_entry_add_not(const char *text, size_t len, struct config_iface *entry,
+    char why[static CONFIG_WHY_SIZE]);
 
 #endif

@@ -21,7 +21,7 @@ struct config_reader {
 	bool more_faults;
 	bool no_memory;
 	yaml_document_t *document;
-	struct capture_config defaults;
+	struct config_iface defaults; /* what an entry has until it says otherwise */
 	struct config *config;
 };
 

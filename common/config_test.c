@@ -78,9 +78,13 @@ test_defaults(void **state)
 	assert_int_equal(config->rotation_ms, 300000);
 	assert_int_equal(config->keep_ms, INT64_C(30) * 86400000);
 	assert_int_equal(config->keep_bytes, 0);
+	assert_string_equal(config->log, "stderr");
+	assert_false(config->log_flows);
 	assert_int_equal(config->iface_count, 1);
 	assert_string_equal(config->ifaces[0].name.s, "eth0");
+	assert_int_equal(config->ifaces[0].kind, CONFIG_IFACE_NAMED);
 	assert_int_equal(config->ifaces[0].line, 2);
+	assert_int_equal(config->ifaces[0].filter_line, 0);
 	capture_config_default(&capture);
 	assert_int_equal(
 	    capture_config_compare(&config->ifaces[0].capture, &capture), CAPTURE_SAME);
@@ -105,7 +109,9 @@ test_all_keys(void **state)
 				     "store_user: nobody\n"
 				     "client_group: 0\n"
 				     "keep: 0\n"
-				     "keep_size: 2GiB\n");
+				     "keep_size: 2GiB\n"
+				     "log: udp:192.0.2.1:1514\n"
+				     "log_flows: true\n");
 
 	assert_int_equal(config->rotation_ms, 3600000);
 	assert_string_equal(config->runtime, "/r");
@@ -116,14 +122,19 @@ test_all_keys(void **state)
 	assert_string_equal(config->client_group, "0");
 	assert_int_equal(config->keep_ms, 0);
 	assert_int_equal(config->keep_bytes, INT64_C(2) << 30);
+	assert_string_equal(config->log, "udp:192.0.2.1:1514");
+	assert_true(config->log_flows);
 	assert_int_equal(config->iface_count, 2);
 	assert_string_equal(config->ifaces[0].name.s, "a");
 	assert_int_equal(config->ifaces[0].capture.snaplen, 64);
+	assert_int_equal(config->ifaces[0].filter_line, 5); /* in `defaults` */
+	assert_int_equal(config->ifaces[0].buffer_line, 4);
 	assert_string_equal(config->ifaces[0].capture.filter, "tcp port 80");
 	assert_string_equal(config->ifaces[1].name.s, "\xc3\xa9");
 	assert_int_equal(config->ifaces[1].capture.snaplen, 262144);
 	assert_int_equal(config->ifaces[1].capture.buffer, 1024);
 	assert_int_equal(config->ifaces[1].capture.flows, 16);
+	assert_int_equal(config->ifaces[1].filter_line, 1);
 	assert_int_equal(config->ifaces[1].capture.timeout_ms, 10000);
 	assert_false(config->ifaces[1].capture.promiscuous);
 	assert_string_equal(config->ifaces[1].capture.filter, "");
@@ -147,6 +158,157 @@ test_aliases(void **state)
 	    "f:1:21: snaplen: 1 is out of range: 64 to 262144\n");
 	bad("interfaces: &loop\n  - *loop\n",
 	    "f:1:13: interfaces: a list where a map is expected; write `- name: eth0`\n");
+}
+
+/* Names that other programs have taken apart at a dot, cut off at the last byte, or read
+ * as something else; and patterns with what they leave out. */
+static void
+test_names(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text; /* behind `- name: ` */
+		const char *name;
+	} rows[] = {
+	    {"eth0.100", "eth0.100"},
+	    {"lacp20.84", "lacp20.84"},
+	    {"enx00e04c688f88", "enx00e04c688f88"}, /* 15 bytes */
+	    {"'a@b\"c;\xc3\xa9$('", "a@b\"c;\xc3\xa9$("},
+	    {"\"\\x01\\x7f\"", "\x01\x7f"},
+	    {"'%s%n'", "%s%n"},
+	    {"...", "..."},
+	    {"'123'", "123"},
+	    {"0x10", "0x10"},
+	    {"'true'", "true"},
+	    {"'a\\b'", "a\\b"}, /* a backslash is one, where nothing is to be quoted */
+	    {"'a\\*\\?b'", "a*?b"},
+	    {"'any\\-up'", "any\\-up"},
+	};
+	char text[128];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(
+		    text, sizeof(text), "interfaces:\n  - name: %s\n", rows[i].text);
+		struct config *config = good(text);
+		assert_int_equal(config->ifaces[0].kind, CONFIG_IFACE_NAMED);
+		assert_string_equal(config->ifaces[0].name.s, rows[i].name);
+		assert_string_equal(
+		    config_iface_text(&config->ifaces[0]), rows[i].name);
+		config_fini(config);
+	}
+}
+
+static void
+test_patterns(void **state)
+{
+	(void)state;
+	struct config *config = good("interfaces:\n"
+				     "  - name: \"eth*\"\n"
+				     "    not: eth9\n"
+				     "  - {not: [\"veth*\", lo], name: any-up}\n"
+				     "  - name: any-u[p]\n"
+				     "  - name: 'w?an\\*'\n"
+				     "  - name: 'eth\\*'\n");
+	const struct config_iface *entry = config->ifaces;
+
+	assert_int_equal(config->iface_count, 5);
+	assert_int_equal(entry[0].kind, CONFIG_IFACE_PATTERN);
+	assert_string_equal(entry[0].pattern, "eth*");
+	assert_string_equal(entry[0].name.s, "");
+	assert_int_equal(entry[0].not_count, 1);
+	assert_string_equal(entry[0].not [0], "eth9");
+	assert_int_equal(entry[1].kind, CONFIG_IFACE_ANY_UP);
+	assert_string_equal(config_iface_text(&entry[1]), "any-up");
+	assert_int_equal(entry[1].not_count, 2);
+	assert_string_equal(entry[1].not [0], "veth*");
+	assert_string_equal(entry[1].not [1], "lo");
+	assert_int_equal(entry[1].line, 4);
+	assert_int_equal(entry[2].kind, CONFIG_IFACE_PATTERN);
+	assert_string_equal(config_iface_text(&entry[2]), "any-u[p]");
+	assert_int_equal(entry[2].not_count, 0);
+	assert_int_equal(entry[3].kind, CONFIG_IFACE_PATTERN);
+	assert_int_equal(entry[4].kind, CONFIG_IFACE_NAMED);
+	assert_string_equal(entry[4].name.s, "eth*");
+	/* and which of them gets an interface */
+	assert_ptr_equal(config_iface_for(entry, 5, "eth0", false, false), &entry[0]);
+	assert_ptr_equal(config_iface_for(entry, 5, "eth9", true, false), &entry[1]);
+	assert_ptr_equal(config_iface_for(entry, 5, "eth*", true, false), &entry[4]);
+	assert_ptr_equal(config_iface_for(entry, 5, "any-up", false, false), &entry[2]);
+	assert_null(config_iface_for(entry, 5, "eth9", false, false));
+	config_fini(config);
+}
+
+/* Every key of a capture, where it can be said, arrives in what the interface gets. */
+static void
+test_capture_keys(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *key;
+		const char *value;
+		size_t offset;
+		size_t size;
+		uint64_t number;
+		const char *text;
+	} rows[] = {
+#define CAPTURE_FIELD(field) \
+	offsetof(struct capture_config, field), \
+	    sizeof(((struct capture_config *)0)->field)
+	    {"buffer", "2MiB", CAPTURE_FIELD(buffer), 2097152, NULL},
+	    {"flows", "4711", CAPTURE_FIELD(flows), 4711, NULL},
+	    {"snaplen", "999", CAPTURE_FIELD(snaplen), 999, NULL},
+	    {"timeout", "7ms", CAPTURE_FIELD(timeout_ms), 7, NULL},
+	    {"promiscuous", "false", CAPTURE_FIELD(promiscuous), 0, NULL},
+	    {"error_threshold", "17", CAPTURE_FIELD(error_threshold), 17, NULL},
+	    {"filter", "not port 22", CAPTURE_FIELD(filter), 0, "not port 22"},
+	};
+	static const struct {
+		const char *before;
+		const char *after;
+	} forms[] = {
+	    {"interfaces:\n  - name: eth0\n    ", ""},
+	    {"defaults:\n  ", "interfaces:\n  - name: eth0\n"},
+	    {"interfaces:\n  - name: eth0\ndefaults:\n  ", ""},
+	    {"interfaces:\n  - name: \"et*\"\n    ", ""},
+	    {"defaults:\n  ", "interfaces:\n  - name: \"et*\"\n"},
+	    {"interfaces:\n  - name: any-up\n    ", ""},
+	    {"defaults:\n  ", "interfaces:\n  - name: any-up\n"},
+	};
+	size_t keys = 0;
+	char text[256];
+
+	for (size_t i = 0; i < config_key_count; i++)
+		keys += config_keys[i].section == CONFIG_CAPTURE;
+	assert_int_equal(keys, sizeof(rows) / sizeof(rows[0]));
+	assert_int_equal(keys, CAPTURE_CONFIG_KEYS);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		for (size_t j = 0; j < sizeof(forms) / sizeof(forms[0]); j++) {
+			const char *names[CAPTURE_CONFIG_KEYS];
+			struct capture_config plain;
+			uint64_t number = 0;
+
+			snprintf(text, sizeof(text), "%s%s: %s\n%s", forms[j].before,
+			    rows[i].key, rows[i].value, forms[j].after);
+			struct config *config = good(text);
+			const struct config_iface *entry = config_iface_for(
+			    config->ifaces, config->iface_count, "eth0", true, false);
+			assert_non_null(entry);
+			const char *field =
+			    (const char *)&entry->capture + rows[i].offset;
+			if (rows[i].text)
+				assert_string_equal(field, rows[i].text);
+			else
+				memcpy(&number, field, rows[i].size);
+			assert_int_equal(number, rows[i].number);
+			/* that key and no other, under the name it has in the file */
+			capture_config_default(&plain);
+			assert_int_equal(
+			    capture_config_differences(&entry->capture, &plain, names),
+			    1);
+			assert_string_equal(names[0], rows[i].key);
+			config_fini(config);
+		}
+	}
 }
 
 /* Each row is a file and exactly what must be said about it. */
@@ -205,10 +367,10 @@ static const struct {
 	"f:4:11: name: a second entry for \"eth0\", the first is in line 2\n"},
     {"interfaces:\n  - snaplen: 64\n", "f:2:5: name: missing in this entry\n"},
     {"interfaces:\n  - name:\n",
-	"f:2:5: name: has no value; 1 to 15 bytes without '/', ':' or white space\n"},
+	"f:2:5: name: has no value; a name, a pattern in quotes, or any-up\n"},
     {"interfaces:\n  - name: any\n",
 	"f:2:11: name: \"any\" is not supported: packets would count once per device "
-	"they pass; list the interfaces by name\n"},
+	"they pass; write any-up for every interface that is up, or name them\n"},
     {"interfaces:\n  - name: a/b\n",
 	"f:2:11: name: \"a/b\" is not an interface name: 1 to 15 bytes without '/', "
 	"':' or white space\n"},
@@ -217,6 +379,74 @@ static const struct {
 	"without '/', ':' or white space\n"},
     {"interfaces:\n  - name: \"a\\0b\"\n",
 	"f:2:11: name: control characters are not allowed\n"},
+    {"interfaces:\n  - name: eth0:1\n",
+	"f:2:11: name: \"eth0:1\" is not an interface name: 1 to 15 bytes without '/', "
+	"':' or white space\n"},
+    {"interfaces:\n  - name: \"\"\n", "f:2:11: name: must not be empty\n"},
+    {"interfaces:\n  - name: ..\n",
+	"f:2:11: name: \"..\" is not an interface name: 1 to 15 bytes without '/', "
+	"':' or white space\n"},
+    {"interfaces:\n  - name: [eth0, eth1]\n",
+	"f:2:11: name: a list where a single value is expected: a name, a pattern in "
+	"quotes, or any-up\n"},
+    /* patterns */
+    {"interfaces:\n  - name: 'eth[0-9'\n",
+	"f:2:11: name: \"eth[0-9\" has a bracket [ that is not closed\n"},
+    {"interfaces:\n  - name: 'eth[]'\n",
+	"f:2:11: name: \"eth[]\" has a bracket [ that is not closed\n"},
+    {"interfaces:\n  - name: 'eth*\\'\n",
+	"f:2:11: name: \"eth*\\\" ends with a backslash\n"},
+    {"interfaces:\n  - name: 'a/*'\n",
+	"f:2:11: name: \"a/*\" matches no interface: names have no '/', ':' or white "
+	"space\n"},
+    {"interfaces:\n  - name: 'eth[9-0]'\n",
+	"f:2:11: name: \"eth[9-0]\" matches no interface: nothing fits one of its "
+	"brackets\n"},
+    {"interfaces:\n  - name: '???????????????*?'\n",
+	"f:2:11: name: \"???????????????*?\" matches no interface: names have at most "
+	"15 bytes\n"},
+    {"interfaces:\n  - name: '*234567890123456789012345678901234567890123456789"
+     "0123456789012ab*'\n",
+	"f:2:11: name: a pattern of 65 bytes is too long: at most 63\n"},
+    {"interfaces:\n  - name: 'eth*'\n    not: eth9\n  - name: 'eth*'\n",
+	"f:4:11: name: a second entry for \"eth*\", the first is in line 2\n"},
+    {"interfaces:\n  - name: any-up\n  - name: any-up\n    not: lo\n",
+	"f:3:11: name: a second entry for \"any-up\", the first is in line 2\n"},
+    {"interfaces:\n  - name: 'a\\*b'\n  - name: \"a\\\\*b\"\n",
+	"f:3:11: name: a second entry for \"a*b\", the first is in line 2\n"},
+    /* what they do not take */
+    {ETH0 "    not: eth1\n",
+	"f:3:10: not: only with a pattern or any-up as the name\n"},
+    {"interfaces:\n  - {not: eth1, name: eth0}\n",
+	"f:2:11: not: only with a pattern or any-up as the name\n"},
+    {"interfaces:\n  - name: 'eth*'\n    not: []\n",
+	"f:3:10: not: 0 names and patterns; 1 to 16 are possible\n"},
+    {"interfaces:\n  - name: 'eth*'\n    not: [a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q]\n",
+	"f:3:10: not: 17 names and patterns; 1 to 16 are possible\n"},
+    {"interfaces:\n  - name: 'eth*'\n    not:\n",
+	"f:3:5: not: has no value; a name or a pattern in quotes, or a list of at most "
+	"16\n"},
+    {"interfaces:\n  - name: 'eth*'\n    not: {a: b}\n",
+	"f:3:10: not: a map where a single value is expected: a name or a pattern in "
+	"quotes, or a list of at most 16\n"},
+    {"interfaces:\n  - name: 'eth*'\n    not: [eth1, [eth2], 'a/b', '[', '', eth3]\n",
+	"f:3:17: not: a list where a single value is expected: a name or a pattern in "
+	"quotes, or a list of at most 16\n"
+	"f:3:25: not: \"a/b\" is not an interface name: 1 to 15 bytes without '/', ':' "
+	"or white space\n"
+	"f:3:32: not: \"[\" has a bracket [ that is not closed\n"
+	"f:3:37: not: must not be empty\n"},
+    {"defaults:\n  not: lo\n" ETH0,
+	"f:2:3: not: not possible here: it belongs to an entry of `interfaces`\n"},
+    /* the log */
+    {"log: journal\n" ETH0,
+	"f:1:6: log: \"journal\" is no target; possible are stderr, syslog, udp "
+	"(127.0.0.1:514), udp:ADDRESS:PORT and udp:[IPV6-ADDRESS]:PORT, addresses in "
+	"numbers\n"},
+    {"log: udp:localhost:514\nlog_flows: 1\n" ETH0,
+	"f:1:6: log: \"udp:localhost:514\" is no target; possible are stderr, syslog, "
+	"udp (127.0.0.1:514), udp:ADDRESS:PORT and udp:[IPV6-ADDRESS]:PORT, addresses in "
+	"numbers\nf:2:12: log_flows: 1 is neither true nor false\n"},
     /* numbers */
     {ETH0 "    snaplen: 63\n", "f:3:14: snaplen: 63 is out of range: 64 to 262144\n"},
     {ETH0 "    snaplen: 262145\n",
@@ -451,6 +681,9 @@ test_example(void **state)
 	assert_int_equal(config.rotation_ms, plain->rotation_ms);
 	assert_int_equal(config.keep_ms, plain->keep_ms);
 	assert_int_equal(config.keep_bytes, plain->keep_bytes);
+	assert_string_equal(config.errors, plain->errors);
+	assert_string_equal(config.log, plain->log);
+	assert_int_equal(config.log_flows, plain->log_flows);
 	assert_int_equal(capture_config_compare(
 			     &config.ifaces[0].capture, &plain->ifaces[0].capture),
 	    CAPTURE_SAME);
@@ -476,6 +709,13 @@ test_help(void **state)
 			fail_msg("help of %s is missing", config_keys[i].name);
 	}
 	assert_non_null(strstr(text, "snaplen       64 to 262144, default 128\n"));
+	assert_non_null(strstr(text,
+	    "log           stderr, syslog, udp or udp:ADDRESS:PORT, "
+	    "default stderr\n"));
+	assert_non_null(strstr(text,
+	    "name          a name, a pattern in quotes, or any-up, "
+	    "required\n"));
+	assert_non_null(strstr(text, "any-u[p]"));
 	free(text);
 }
 
@@ -487,6 +727,12 @@ main(void)
 	    {"every key arrives in its field, defaults from anywhere in the file",
 		test_all_keys, 0, 0, 0},
 	    {"aliases stand for what they name", test_aliases, 0, 0, 0},
+	    {"names have dots, 15 bytes and whatever the kernel allows", test_names, 0,
+		0, 0},
+	    {"patterns and any-up take what they say, less what `not` says",
+		test_patterns, 0, 0, 0},
+	    {"each key of a capture arrives by interface, by defaults and by pattern",
+		test_capture_keys, 0, 0, 0},
 	    {"every fault names its line, column and key", test_faults, 0, 0, 0},
 	    {"a NUL byte is refused", test_nul, 0, 0, 0},
 	    {"the longest runtime path gives a socket path of 107 bytes",

@@ -116,19 +116,6 @@ text_set(const struct config_key *key, const char *text, size_t len, void *objec
 	char shown[SHOWN_SIZE];
 
 	text_escape(shown, sizeof(shown), text, len);
-	if (key->type == CONFIG_IFACE && strcmp(text, "any") == 0) {
-		snprintf(why, CONFIG_WHY_SIZE,
-		    "\"any\" is not supported: packets would count once per device they "
-		    "pass; list the interfaces by name");
-		return false;
-	}
-	if (key->type == CONFIG_IFACE && !iface_name_valid(text)) {
-		snprintf(why, CONFIG_WHY_SIZE,
-		    "\"%s\" is not an interface name: 1 to 15 bytes without '/', ':' or "
-		    "white space",
-		    shown);
-		return false;
-	}
 	if (len < key->low) {
 		snprintf(why, CONFIG_WHY_SIZE, "must not be empty");
 		return false;
@@ -160,7 +147,9 @@ bool
 config_value_set(const struct config_key *key, const char *text, size_t len, bool plain,
     void *object, char why[static CONFIG_WHY_SIZE])
 {
-	if (has_control(text, len)) {
+	bool of_iface = key->type == CONFIG_IFACE || key->type == CONFIG_PATTERNS;
+
+	if (of_iface ? memchr(text, '\0', len) != NULL : has_control(text, len)) {
 		snprintf(why, CONFIG_WHY_SIZE, "control characters are not allowed");
 		return false;
 	}
@@ -179,6 +168,10 @@ config_value_set(const struct config_key *key, const char *text, size_t len, boo
 	case CONFIG_SIZE:
 	case CONFIG_DURATION:
 		return number_set(key, text, plain, object, why);
+	case CONFIG_IFACE:
+		return config_entry_set_name(text, len, object, why);
+	case CONFIG_PATTERNS:
+		return config_entry_add_not(text, len, object, why);
 	default:
 		return text_set(key, text, len, object, why);
 	}

@@ -1,4 +1,4 @@
-/* Interface names. The kernel allows up to 15 bytes of anything but '/', white space
+/* Interface names. The kernel allows up to 15 bytes of anything but '/', ':', white space
  * and NUL, not "." or "..". So a name is bytes, never a path and never a format: it is
  * escaped wherever it leaves the program. */
 #ifndef WEIR_COMMON_IFACE_H

@@ -12,6 +12,16 @@ struct kernel_counts {
 	uint64_t dropped; /* the ring was full */
 };
 
+/* The interface's own counters for the same interval, read by the supervisor (rtnetlink,
+ * IFLA_STATS64). Not known is not 0: a worker does not know them, nor does anybody after the
+ * interface was replaced. */
+struct link_counts {
+	bool known;
+	uint64_t packets; /* received and sent by the interface */
+	uint64_t dropped; /* rx_dropped: by the kernel, before anybody saw them */
+	uint64_t missed; /* rx_missed_errors: by the device, for want of room */
+};
+
 struct interval {
 	int64_t begin_ms; /* labels: UTC, [begin, end) */
 	int64_t end_ms;
@@ -21,6 +31,7 @@ struct interval {
 	uint32_t cuts; /* how often counting was interrupted by a new worker */
 	uint32_t busy; /* rotations refused because the last was not released */
 	struct kernel_counts kernel;
+	struct link_counts link;
 	struct books books;
 };
 

@@ -1,64 +1,399 @@
+/* A line goes through three steps: admitted (a token bucket per topic and level, in a table
+ * of fixed size under a lock that is held for a few comparisons), formatted and escaped in
+ * buffers of the caller's own stack, delivered. Lines that stderr does not take are counted
+ * as well; the next that it takes is preceded by the count. */
 #include "common/log.h"
 
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define LOG_LINE_SIZE 1024
+#include "common/clock.h"
+#include "common/iface.h"
+#include "common/text.h"
+
+#define LOG_TOPIC_SIZE 24
+#define LOG_BUCKETS 64 /* the last is shared by all topics that find no other */
+#define LOG_IFACE_SIZE (4 * (IFACE_NAME_SIZE - 1) + 1) /* every byte as \xNN */
+#define LOG_WIDE_SIZE (LOG_LINE_SIZE + 192) /* all parts of a line, before it is cut */
+
+struct log_bucket {
+	char topic[LOG_TOPIC_SIZE];
+	enum log_level level; /* 0: not in use */
+	int64_t tokens; /* in thousandths of a line */
+	struct mono filled;
+	uint64_t left_out;
+};
 
 static struct {
 	char program[32];
 	char iface[32];
-	bool journal;
+	bool priority; /* a prefix for the journal */
+	bool pipe; /* the supervisor reads, and knows who we are */
 	bool debug;
-} log_state = {.program = "weir"};
+	log_sink *sink;
+	void *sink_arg;
+	atomic_uint_fast64_t lost; /* stderr did not take them */
+	pthread_mutex_t lock; /* of what follows */
+	unsigned burst;
+	unsigned per_second;
+	struct log_bucket buckets[LOG_BUCKETS];
+} log_state = {.program = "weir",
+    .lock = PTHREAD_MUTEX_INITIALIZER,
+    .burst = LOG_LIMIT_BURST,
+    .per_second = LOG_LIMIT_PER_SECOND};
+
+static bool
+log_variable_set(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value && value[0] != '\0' && strcmp(value, "0") != 0;
+}
 
 void
 log_init(const char *program, const char *iface)
 {
-	const char *debug = getenv("WEIR_DEBUG");
-
 	snprintf(log_state.program, sizeof(log_state.program), "%s", program);
-	if (iface && iface[0] != '\0')
-		snprintf(log_state.iface, sizeof(log_state.iface), "[%s]", iface);
+	snprintf(log_state.iface, sizeof(log_state.iface), "%s", iface ? iface : "");
+	log_state.pipe = log_variable_set(LOG_PIPE_VARIABLE);
+	log_state.priority = log_state.pipe || getenv("JOURNAL_STREAM") != NULL;
+	log_state.debug = log_variable_set("WEIR_DEBUG");
+	log_set_limit(LOG_LIMIT_BURST, LOG_LIMIT_PER_SECOND);
+}
+
+void
+log_set_limit(unsigned burst, unsigned per_second)
+{
+	pthread_mutex_lock(&log_state.lock);
+	log_state.burst = burst;
+	log_state.per_second = per_second;
+	memset(log_state.buckets, 0, sizeof(log_state.buckets));
+	pthread_mutex_unlock(&log_state.lock);
+}
+
+void
+log_set_sink(log_sink *sink, void *arg)
+{
+	log_state.sink = sink;
+	log_state.sink_arg = arg;
+}
+
+/* Under the lock. */
+static struct log_bucket *
+log_bucket_of(enum log_level level, const char *topic)
+{
+	struct log_bucket *bucket = log_state.buckets;
+
+	for (size_t i = 0; i < LOG_BUCKETS - 1 && bucket->level != 0; i++, bucket++) {
+		if (bucket->level == level &&
+		    strncmp(bucket->topic, topic, LOG_TOPIC_SIZE - 1) == 0)
+			return bucket;
+	}
+	if (bucket->level == 0) {
+		bool shared = bucket == &log_state.buckets[LOG_BUCKETS - 1];
+
+		snprintf(bucket->topic, sizeof(bucket->topic), "%s",
+		    shared ? "other" : topic);
+		bucket->level = level;
+		bucket->tokens = (int64_t)log_state.burst * 1000;
+		bucket->filled = mono_now();
+	}
+	return bucket;
+}
+
+static void
+log_bucket_fill(struct log_bucket *bucket)
+{
+	struct mono now = mono_now();
+	int64_t ms = mono_ms_between(bucket->filled, now);
+	int64_t full = (int64_t)log_state.burst * 1000;
+
+	/* What is less than a millisecond stays for the next time. */
+	if (ms <= 0)
+		return;
+	bucket->filled = mono_plus_ms(bucket->filled, ms);
+	if (log_state.per_second == 0)
+		return;
+	if (ms > full / log_state.per_second)
+		bucket->tokens = full;
 	else
-		log_state.iface[0] = '\0';
-	log_state.journal = getenv("JOURNAL_STREAM") != NULL;
-	log_state.debug = debug && debug[0] != '\0' && strcmp(debug, "0") != 0;
+		bucket->tokens += ms * log_state.per_second;
+	if (bucket->tokens > full)
+		bucket->tokens = full;
+}
+
+/* Whether a line may go out; *left_out are those before it that might not. */
+static bool
+log_admit(enum log_level level, const char *topic, uint64_t *left_out)
+{
+	struct log_bucket *bucket;
+	bool admitted;
+
+	*left_out = 0;
+	if (level == LOG_LEVEL_DEBUG)
+		return true;
+	pthread_mutex_lock(&log_state.lock);
+	if (log_state.burst == 0) {
+		pthread_mutex_unlock(&log_state.lock);
+		return true;
+	}
+	bucket = log_bucket_of(level, topic);
+	log_bucket_fill(bucket);
+	admitted = bucket->tokens >= 1000;
+	if (admitted) {
+		bucket->tokens -= 1000;
+		*left_out = bucket->left_out;
+		bucket->left_out = 0;
+	} else {
+		bucket->left_out++;
+	}
+	pthread_mutex_unlock(&log_state.lock);
+	return admitted;
+}
+
+/* In a line the name stands in brackets, which it must not end early. */
+static void
+log_escape_iface(char out[static LOG_IFACE_SIZE], const char *iface)
+{
+	char escaped[LOG_IFACE_SIZE];
+	size_t used = 0;
+
+	text_escape(escaped, sizeof(escaped), iface, strlen(iface));
+	for (const char *p = escaped; *p != '\0' && used + 5 <= LOG_IFACE_SIZE; p++) {
+		if (*p == ']')
+			used += (size_t)snprintf(out + used, 5, "\\x5d");
+		else
+			out[used++] = *p;
+	}
+	out[used] = '\0';
+}
+
+/* The line with its newline, cut between characters. Returns its length. */
+static size_t
+log_compose(char line[static LOG_LINE_SIZE], const struct log_record *record)
+{
+	char wide[LOG_WIDE_SIZE];
+	char iface[LOG_IFACE_SIZE];
+	char prefix[8] = "";
+	bool named = record->iface[0] != '\0';
+	size_t len;
+
+	if (log_state.priority)
+		snprintf(prefix, sizeof(prefix), "<%u>", (unsigned)record->level % 8);
+	log_escape_iface(iface, record->iface);
+	if (log_state.pipe)
+		snprintf(wide, sizeof(wide), "%s%s: %s", prefix, record->topic,
+		    record->text);
+	else
+		snprintf(wide, sizeof(wide), "%s%s%s%s%s: %s: %s", prefix,
+		    record->program, named ? "[" : "", iface, named ? "]" : "",
+		    record->topic, record->text);
+	len = strlen(wide);
+	if (len > LOG_LINE_SIZE - 1) {
+		len = LOG_LINE_SIZE - 1;
+		while (len > 0 && ((unsigned char)wide[len] & 0xc0) == 0x80)
+			len--;
+	}
+	memcpy(line, wide, len);
+	line[len] = '\n';
+	return len + 1;
+}
+
+/* One write: a pipe takes it as a whole or, when it is full, not at all. */
+static int
+log_write(const char *line, size_t len)
+{
+	ssize_t n;
+
+	do {
+		n = write(STDERR_FILENO, line, len);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : 0;
+}
+
+static struct log_record
+log_own_record(enum log_level level, const char *topic, const char *iface)
+{
+	return (struct log_record){.level = level,
+	    .pid = (int)getpid(),
+	    .program = log_state.program,
+	    .iface = iface ? iface : log_state.iface,
+	    .topic = topic};
+}
+
+static void
+log_tell_lost(void)
+{
+	uint64_t lost = atomic_exchange(&log_state.lost, 0);
+	struct log_record record;
+	char text[80];
+	char line[LOG_LINE_SIZE];
+
+	if (lost == 0)
+		return;
+	snprintf(text, sizeof(text), "%llu lines were lost: nobody took them in time",
+	    (unsigned long long)lost);
+	record = log_own_record(LOG_LEVEL_WARNING, "log", NULL);
+	record.text = text;
+	if (log_write(line, log_compose(line, &record)) != 0)
+		atomic_fetch_add(&log_state.lost, lost);
+}
+
+void
+log_relay(const struct log_record *record)
+{
+	char line[LOG_LINE_SIZE];
+
+	if (log_state.sink) {
+		log_state.sink(log_state.sink_arg, record);
+		return;
+	}
+	log_tell_lost();
+	if (log_write(line, log_compose(line, record)) != 0)
+		atomic_fetch_add(&log_state.lost, 1);
+}
+
+static void
+log_tell_left_out(enum log_level level, const char *topic, uint64_t left_out)
+{
+	struct log_record record;
+	char text[80];
+
+	if (left_out == 0)
+		return;
+	snprintf(text, sizeof(text), "%llu lines like these were left out",
+	    (unsigned long long)left_out);
+	/* Of whichever interfaces. */
+	record = log_own_record(level, topic, NULL);
+	record.text = text;
+	log_relay(&record);
+}
+
+/* A name or a text from outside must not forge a line or drive a terminal. */
+static void __attribute__((format(printf, 2, 0)))
+log_format(char text[static LOG_LINE_SIZE], const char *format, va_list ap)
+{
+	char raw[LOG_LINE_SIZE];
+	int n = vsnprintf(raw, sizeof(raw), format, ap);
+
+	if (n < 0)
+		n = 0;
+	text_escape(text, LOG_LINE_SIZE, raw,
+	    (size_t)n < sizeof(raw) ? (size_t)n : sizeof(raw) - 1);
+}
+
+static void __attribute__((format(printf, 4, 0))) log_event(enum log_level level,
+    const char *topic, const char *iface, const char *format, va_list ap)
+{
+	struct log_record record = log_own_record(level, topic, iface);
+	char text[LOG_LINE_SIZE];
+	uint64_t left_out;
+
+	if (level == LOG_LEVEL_DEBUG && !log_state.debug)
+		return;
+	if (!log_admit(level, topic, &left_out))
+		return;
+	log_tell_left_out(level, topic, left_out);
+	log_format(text, format, ap);
+	record.text = text;
+	log_relay(&record);
 }
 
 void
 log_line(enum log_level level, const char *topic, const char *format, ...)
 {
-	char line[LOG_LINE_SIZE];
-	size_t used = 0;
-	size_t text;
 	va_list ap;
-	int n;
 
-	if (level == LOG_LEVEL_DEBUG && !log_state.debug)
-		return;
-	if (log_state.journal)
-		used = (size_t)snprintf(line, sizeof(line), "<%d>", (int)level);
-	text = used;
-	n = snprintf(line + used, sizeof(line) - used, "%s%s: %s: ", log_state.program,
-	    log_state.iface, topic);
-	used += (size_t)n < sizeof(line) - used ? (size_t)n : 0;
 	va_start(ap, format);
-	n = vsnprintf(line + used, sizeof(line) - used - 1, format, ap);
+	log_event(level, topic, NULL, format, ap);
 	va_end(ap);
-	if (n > 0)
-		used += (size_t)n < sizeof(line) - used - 1 ? (size_t)n
-							    : sizeof(line) - used - 2;
-	/* A name or a text from outside must not forge a line or drive a terminal. */
-	for (size_t i = text; i < used; i++) {
-		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
-			line[i] = '?';
+}
+
+void
+log_iface(
+    enum log_level level, const char *topic, const char *iface, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	log_event(level, topic, iface ? iface : "", format, ap);
+	va_end(ap);
+}
+
+void
+log_flush_suppressed(void)
+{
+	for (size_t i = 0; i < LOG_BUCKETS; i++) {
+		struct log_bucket *bucket = &log_state.buckets[i];
+		char topic[LOG_TOPIC_SIZE];
+		enum log_level level;
+		uint64_t left_out;
+
+		pthread_mutex_lock(&log_state.lock);
+		memcpy(topic, bucket->topic, sizeof(topic));
+		level = bucket->level;
+		left_out = bucket->left_out;
+		bucket->left_out = 0;
+		pthread_mutex_unlock(&log_state.lock);
+		log_tell_left_out(level, topic, left_out);
 	}
-	line[used++] = '\n';
-	while (write(STDERR_FILENO, line, used) < 0)
-		break; /* nothing to be done about a full or closed stderr */
+}
+
+static int
+log_write_wait(const char *line, size_t len, int64_t *budget_ms)
+{
+	struct mono begin = mono_now();
+	int64_t left = *budget_ms;
+	int rc;
+
+	for (;;) {
+		struct pollfd fd = {.fd = STDERR_FILENO, .events = POLLOUT};
+		/* Also where writing would wait by itself, and for ever. */
+		int n = poll(&fd, 1, (int)(left < 60000 ? left : 60000));
+
+		rc = n < 0 && errno != EINTR ? -errno
+		    : n > 0                  ? log_write(line, len)
+					     : -EAGAIN;
+		if (rc != -EAGAIN)
+			break;
+		if (left == 0) {
+			rc = -ETIMEDOUT;
+			break;
+		}
+		left = *budget_ms - mono_ms_between(begin, mono_now());
+		if (left < 0)
+			left = 0;
+	}
+	/* What is less than a millisecond is nothing: lines are many. */
+	left = *budget_ms - mono_ms_between(begin, mono_now());
+	*budget_ms = left > 0 ? left : 0;
+	return rc;
+}
+
+int
+log_line_wait(enum log_level level, const char *topic, int64_t *budget_ms,
+    const char *format, ...)
+{
+	struct log_record record = log_own_record(level, topic, NULL);
+	char text[LOG_LINE_SIZE];
+	char line[LOG_LINE_SIZE];
+	va_list ap;
+
+	va_start(ap, format);
+	log_format(text, format, ap);
+	va_end(ap);
+	record.text = text;
+	if (log_state.sink) {
+		log_state.sink(log_state.sink_arg, &record);
+		return 0;
+	}
+	return log_write_wait(line, log_compose(line, &record), budget_ms);
 }

@@ -15,8 +15,8 @@ static const struct msg_policy policies[] = {
     [MSG_PING] = {"ping", EVERYBODY, false},
     [MSG_STATUS] = {"status", EVERYBODY, false},
     [MSG_ROTATE] = {"rotate", MSG_ROLE_SUPERVISOR | MSG_ROLE_WORKER, true},
-    [MSG_UPDATE] = {"update", MSG_ROLE_WORKER, true},
-    [MSG_DISABLE] = {"disable", MSG_ROLE_WORKER, true},
+    [MSG_UPDATE] = {"update", MSG_ROLE_SUPERVISOR | MSG_ROLE_WORKER, true},
+    [MSG_DISABLE] = {"disable", MSG_ROLE_SUPERVISOR | MSG_ROLE_WORKER, true},
     [MSG_FETCH] = {"fetch", MSG_ROLE_WORKER, false},
     [MSG_RELEASE] = {"release", MSG_ROLE_WORKER, true},
     [MSG_APPEND] = {"append", MSG_ROLE_STORE, false},
@@ -24,6 +24,10 @@ static const struct msg_policy policies[] = {
     [MSG_MAP] = {"map", 0, false},
     [MSG_BOOKS] = {"books", 0, false},
     [MSG_ERRORS] = {"errors", MSG_ROLE_SUPERVISOR | MSG_ROLE_WORKER, false},
+    [MSG_ENABLE] = {"enable", MSG_ROLE_SUPERVISOR, true},
+    [MSG_RELOAD] = {"reload", MSG_ROLE_SUPERVISOR, true},
+    [MSG_FLOWS] = {"flows", MSG_ROLE_SUPERVISOR | MSG_ROLE_WORKER, false},
+    [MSG_CHECK] = {"check", 0, false},
 };
 _Static_assert(sizeof(policies) / sizeof(policies[0]) == MSG_TYPE_MAX,
     "every type of message has a policy");

@@ -31,8 +31,10 @@ enum msg_type {
 	MSG_PING, /* anybody to anybody: are you there? */
 	MSG_STATUS, /* client to supervisor, supervisor to child */
 	MSG_ROTATE, /* client to supervisor, supervisor to worker */
-	MSG_UPDATE, /* supervisor to worker; also its first message, on a descriptor */
-	MSG_DISABLE, /* supervisor to worker: drain, close the capture, keep the flows */
+	MSG_UPDATE, /* client to supervisor: the set of interfaces; supervisor to worker; also
+		       its first message, on a descriptor */
+	MSG_DISABLE, /* client to supervisor; supervisor to worker: drain, close the capture,
+			keep the flows */
 	MSG_FETCH, /* supervisor to worker: a chunk of the frozen generation */
 	MSG_RELEASE, /* supervisor to worker: the frozen generation is durable */
 	MSG_APPEND, /* supervisor to store: a chunk of a flow map */
@@ -40,6 +42,10 @@ enum msg_type {
 	MSG_MAP, /* worker in file mode, framed on a descriptor: a chunk */
 	MSG_BOOKS, /* worker in file mode: the books, the last message */
 	MSG_ERRORS, /* client to supervisor, supervisor to worker: what was refused */
+	MSG_ENABLE, /* client to supervisor: count again */
+	MSG_RELOAD, /* client to supervisor: its configuration file again */
+	MSG_FLOWS, /* client to supervisor, supervisor to worker: the running flows */
+	MSG_CHECK, /* worker started with --check, on a descriptor: whether it could count */
 	MSG_TYPE_MAX
 };
 

@@ -96,6 +96,39 @@ view_books(const msgpack_object *map, const char *key, struct books *out)
 }
 
 void
+pack_key_link_counts(struct pack *pack, const char *key, const struct link_counts *link)
+{
+	if (!link->known) {
+		pack_key_nil(pack, key);
+		return;
+	}
+	pack_key_map(pack, key);
+	pack_key_u64(pack, "packets", link->packets);
+	pack_key_u64(pack, "dropped", link->dropped);
+	pack_key_u64(pack, "missed", link->missed);
+	pack_end(pack);
+}
+
+int
+view_link_counts(const msgpack_object *map, const char *key, struct link_counts *out)
+{
+	const msgpack_object *link = view_get(map, key);
+	int rc;
+
+	memset(out, 0, sizeof(*out));
+	if (!link || link->type == MSGPACK_OBJECT_NIL)
+		return 0;
+	if (link->type != MSGPACK_OBJECT_MAP)
+		return -EPROTO;
+	if ((rc = view_u64(link, "packets", UINT64_MAX, &out->packets)) != 0 ||
+	    (rc = view_u64(link, "dropped", UINT64_MAX, &out->dropped)) != 0 ||
+	    (rc = view_u64(link, "missed", UINT64_MAX, &out->missed)) != 0)
+		return rc;
+	out->known = true;
+	return 0;
+}
+
+void
 pack_key_interval(struct pack *pack, const char *key, const struct interval *iv)
 {
 	pack_key_map(pack, key);
@@ -114,6 +147,7 @@ pack_key_interval(struct pack *pack, const char *key, const struct interval *iv)
 	} else {
 		pack_key_nil(pack, "kernel");
 	}
+	pack_key_link_counts(pack, "link", &iv->link);
 	pack_key_books(pack, "books", &iv->books);
 	pack_end(pack);
 }
@@ -161,7 +195,8 @@ view_interval(const msgpack_object *map, const char *key, struct interval *out)
 	    (rc = view_u64(inner, "flows", UINT64_MAX, &out->flows)) != 0 ||
 	    (rc = view_u32(inner, "cuts", UINT32_MAX, &out->cuts)) != 0 ||
 	    (rc = view_u32(inner, "busy", UINT32_MAX, &out->busy)) != 0 ||
-	    (rc = view_kernel(inner, &out->kernel)) != 0)
+	    (rc = view_kernel(inner, &out->kernel)) != 0 ||
+	    (rc = view_link_counts(inner, "link", &out->link)) != 0)
 		return rc;
 	if (out->length_ns < 0)
 		return -ERANGE;

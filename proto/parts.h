@@ -18,7 +18,15 @@ int view_counter(const msgpack_object *map, const char *key, struct counter *out
 void pack_key_books(struct pack *pack, const char *key, const struct books *books);
 int view_books(const msgpack_object *map, const char *key, struct books *out);
 
-/* "interval": all of struct interval; "kernel" is nil when not known. */
+/* "link counts": {"packets", "dropped", "missed"}, nil when not known; read, a missing key
+ * is not known either. */
+void pack_key_link_counts(
+    struct pack *pack, const char *key, const struct link_counts *link);
+int view_link_counts(
+    const msgpack_object *map, const char *key, struct link_counts *out);
+
+/* "interval": all of struct interval; "kernel" and "link" are nil when not known, and
+ * "link" may be missing then: workers leave it out. */
 void pack_key_interval(struct pack *pack, const char *key, const struct interval *iv);
 int view_interval(const msgpack_object *map, const char *key, struct interval *out);
 

@@ -66,6 +66,7 @@ sample(void)
 	    .cuts = 1,
 	    .busy = UINT32_MAX,
 	    .kernel = {true, UINT64_MAX, 3},
+	    .link = {true, 12, 5, UINT64_MAX},
 	    .books = {.received = {10, UINT64_MAX},
 		.in_flows = {6, 700},
 		.overflow = {2, 200},
@@ -94,6 +95,10 @@ an_interval_arrives_as_it_was_sent(void **state)
 	assert_true(got.kernel.known);
 	assert_true(got.kernel.received == UINT64_MAX);
 	assert_int_equal(got.kernel.dropped, 3);
+	assert_true(got.link.known);
+	assert_int_equal(got.link.packets, 12);
+	assert_int_equal(got.link.dropped, 5);
+	assert_true(got.link.missed == UINT64_MAX);
 	assert_memory_equal(&got.books, &sent.books, sizeof(got.books));
 }
 
@@ -108,6 +113,44 @@ kernel_counts_that_are_not_known_stay_so(void **state)
 	pack_key_interval(&pack, "interval", &sent);
 	assert_int_equal(view_interval(received(), "interval", &got), 0);
 	assert_false(got.kernel.known);
+}
+
+static void
+link_counts_are_not_known_when_they_are_nil_or_missing(void **state)
+{
+	struct interval sent = sample();
+	struct link_counts got = {true, 1, 1, 1};
+
+	(void)state;
+	sent.link.known = false;
+	start();
+	pack_key_link_counts(&pack, "link", &sent.link);
+	assert_int_equal(view_link_counts(received(), "link", &got), 0);
+	assert_false(got.known);
+	assert_int_equal(got.packets, 0);
+
+	got.known = true;
+	start();
+	assert_int_equal(view_link_counts(received(), "link", &got), 0);
+	assert_false(got.known);
+}
+
+static void
+link_counts_with_a_hole_or_of_another_type_are_refused(void **state)
+{
+	struct link_counts got;
+
+	(void)state;
+	start();
+	pack_key_map(&pack, "link");
+	pack_key_u64(&pack, "packets", 1);
+	pack_key_u64(&pack, "missed", 1);
+	pack_end(&pack);
+	assert_int_equal(view_link_counts(received(), "link", &got), -ENOENT);
+
+	start();
+	pack_key_u64(&pack, "link", 1);
+	assert_int_equal(view_link_counts(received(), "link", &got), -EPROTO);
 }
 
 static int
@@ -154,7 +197,7 @@ every_key_of_an_interval_is_needed(void **state)
 	struct interval sent = sample(), got;
 	static const char *const keys[] = {"begin_ms", "end_ms", "length_ns",
 	    "clock_step_ms", "flows", "cuts", "busy", "kernel", "books", "in_flows",
-	    "overflow", "refused", "packets", "bytes", "received", "dropped"};
+	    "overflow", "refused", "packets", "bytes", "received", "dropped", "missed"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
@@ -300,6 +343,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(an_interval_arrives_as_it_was_sent),
 	    TEST(kernel_counts_that_are_not_known_stay_so),
+	    TEST(link_counts_are_not_known_when_they_are_nil_or_missing),
+	    TEST(link_counts_with_a_hole_or_of_another_type_are_refused),
 	    TEST(times_that_no_clock_tells_are_refused),
 	    TEST(every_key_of_an_interval_is_needed),
 	    TEST(books_without_refusals_are_complete),

@@ -373,6 +373,21 @@ aggregate_finish(
 	return 0;
 }
 
+int
+aggregate_copy(
+    const struct aggregate *aggregate, struct flow_record **rows, size_t *count)
+{
+	struct flow_record *copy = calloc(aggregate->row_count + 1, sizeof(*copy));
+
+	if (!copy)
+		return -ENOMEM;
+	if (aggregate->row_count > 0)
+		memcpy(copy, aggregate->rows, aggregate->row_count * sizeof(*copy));
+	*rows = copy;
+	*count = aggregate->row_count;
+	return 0;
+}
+
 size_t
 aggregate_rows(const struct aggregate *aggregate)
 {

@@ -30,6 +30,10 @@ int aggregate_add(
 int aggregate_finish(
     struct aggregate *aggregate, const struct flow_record **rows, size_t *count);
 
+/* A copy of the rows so far, in no order, which the caller frees. 0 or -ENOMEM. */
+int aggregate_copy(
+    const struct aggregate *aggregate, struct flow_record **rows, size_t *count);
+
 size_t aggregate_rows(const struct aggregate *aggregate);
 size_t aggregate_bytes(const struct aggregate *aggregate); /* memory it takes */
 uint64_t aggregate_conversations(const struct aggregate *aggregate);

@@ -34,6 +34,8 @@ struct append {
 	size_t maps_max;
 	uint64_t bytes_max;
 	struct block_encoder *encoder;
+	bool log_flows;
+	struct flow_log flow_log;
 };
 
 struct append *
@@ -51,6 +53,13 @@ append_new(size_t maps_max, uint64_t bytes_max)
 		return NULL;
 	}
 	return append;
+}
+
+void
+append_log_flows(struct append *append)
+{
+	append->log_flows = true;
+	flow_log_init(&append->flow_log);
 }
 
 static void
@@ -166,6 +175,7 @@ intake_begin(struct append *append, const struct append_part *part, struct intak
 	in->commit.file_id = part->file_id;
 	in->commit.rotation = part->rotation;
 	in->commit.interval = *part->interval;
+	in->commit.flow_log = append->log_flows ? &append->flow_log : NULL;
 	struct intake **at = &append->first;
 	while (*at)
 		at = &(*at)->next;

@@ -42,6 +42,9 @@ enum append_result {
 
 /* NULL without memory. The limits are parameters for tests. */
 struct append *append_new(size_t maps_max, uint64_t bytes_max);
+
+/* From now on the flows of a map are logged when it has been stored (flow_log.h). */
+void append_log_flows(struct append *append);
 void append_free(struct append *append);
 
 /* Takes a part in; the last one commits the map to `db`. 0 and *result; -ESTALE the part

@@ -37,6 +37,10 @@ columns_interval(sqlite3_stmt *statement, struct store_interval *out)
 			return -EBADMSG;
 		*numbers[i] = (uint64_t)number;
 	}
+	iv->link.known = sqlite3_column_type(statement, n) != SQLITE_NULL;
+	iv->link.packets = (uint64_t)sqlite3_column_int64(statement, n++);
+	iv->link.dropped = (uint64_t)sqlite3_column_int64(statement, n++);
+	iv->link.missed = (uint64_t)sqlite3_column_int64(statement, n++);
 	return 0;
 }
 

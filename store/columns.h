@@ -14,7 +14,14 @@
 	"id, iface, begin_ms, end_ms, length_ns, clock_step_ms, cuts, busy," \
 	" kernel_received, kernel_dropped, packets, bytes, in_flows_packets," \
 	" in_flows_bytes, overflow_packets, overflow_bytes, flows, conversations," \
-	" rows, column_bytes"
+	" rows, column_bytes, link_packets, link_dropped, link_missed"
+
+/* The same of a database of version 1, which has no counts of the interface. */
+#define COLUMNS_OF_INTERVAL_1 \
+	"id, iface, begin_ms, end_ms, length_ns, clock_step_ms, cuts, busy," \
+	" kernel_received, kernel_dropped, packets, bytes, in_flows_packets," \
+	" in_flows_bytes, overflow_packets, overflow_bytes, flows, conversations," \
+	" rows, column_bytes, NULL, NULL, NULL"
 
 /* Copies the row on which `statement` stands, without the classes of refusal. 0, or
  * -EBADMSG when it holds what no writer writes. */

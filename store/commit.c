@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/log.h"
@@ -95,12 +96,40 @@ merge_books(struct interval *sum, const struct interval *old)
 	sum->kernel.known = sum->kernel.known && old->kernel.known;
 	sum->kernel.received += old->kernel.received;
 	sum->kernel.dropped += old->kernel.dropped;
+	sum->link.known = sum->link.known && old->link.known;
+	sum->link.packets += old->link.packets;
+	sum->link.dropped += old->link.dropped;
+	sum->link.missed += old->link.missed;
+}
+
+/* The rows of one map alone, for the log: those of the aggregate, or a copy of them from
+ * before others were merged in. */
+struct own_rows {
+	const struct flow_record *rows;
+	size_t count;
+	struct flow_record *copy;
+};
+
+static int
+own_rows_keep(
+    struct own_rows *own, const struct commit *commit, char why[static SCHEMA_WHY_SIZE])
+{
+	int rc;
+
+	if (!commit->flow_log || own->copy)
+		return 0;
+	rc = aggregate_copy(commit->rows, &own->copy, &own->count);
+	if (rc < 0)
+		snprintf(why, SCHEMA_WHY_SIZE, "no memory to copy the flows");
+	own->rows = own->copy;
+	return rc;
 }
 
 /* Looks for an interval with the same labels and merges it in. *id is its id, 0 when
  * there is none that can be read. */
 static int
-merge(sqlite3 *db, struct commit *commit, int64_t *id, char why[static SCHEMA_WHY_SIZE])
+merge(sqlite3 *db, struct commit *commit, struct own_rows *own, int64_t *id,
+    char why[static SCHEMA_WHY_SIZE])
 {
 	sqlite3_stmt *statement = NULL, *refused = NULL;
 	struct store_interval old;
@@ -123,6 +152,8 @@ merge(sqlite3 *db, struct commit *commit, int64_t *id, char why[static SCHEMA_WH
 		rc = columns_interval(statement, &old);
 		if (rc == 0)
 			rc = columns_refused(refused, &old);
+		if (rc == 0)
+			rc = own_rows_keep(own, commit, why);
 		if (rc == 0)
 			rc = merge_rows(db, &old, commit->rows, why);
 		if (rc == 0) {
@@ -217,7 +248,7 @@ write_interval(sqlite3 *db, const struct commit *commit, size_t rows, int64_t *i
 
 	if (sqlite3_prepare_v2(db,
 		"REPLACE INTO interval(" COLUMNS_OF_INTERVAL ")"
-		" VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,0)",
+		" VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,0,?,?,?)",
 		-1, &statement, NULL) != SQLITE_OK)
 		return sql_failed(db, why);
 	if (*id != 0)
@@ -242,6 +273,11 @@ write_interval(sqlite3 *db, const struct commit *commit, size_t rows, int64_t *i
 	    rows};
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		sqlite3_bind_int64(statement, n++, (int64_t)numbers[i]);
+	if (iv->link.known) {
+		sqlite3_bind_int64(statement, n++, (int64_t)iv->link.packets);
+		sqlite3_bind_int64(statement, n++, (int64_t)iv->link.dropped);
+		sqlite3_bind_int64(statement, n++, (int64_t)iv->link.missed);
+	}
 	int rc = finish(db, statement, why);
 	if (rc == 0 && *id == 0)
 		*id = sqlite3_last_insert_rowid(db);
@@ -282,7 +318,7 @@ books_fit(const struct interval *iv)
 	uint64_t all = books->received.packets | books->received.bytes |
 	    books->in_flows.packets | books->in_flows.bytes | books->overflow.packets |
 	    books->overflow.bytes | iv->flows | iv->kernel.received |
-	    iv->kernel.dropped;
+	    iv->kernel.dropped | iv->link.packets | iv->link.dropped | iv->link.missed;
 
 	for (int class = 0; class < REFUSED_MAX; class ++)
 		all |= books->refused[class].packets | books->refused[class].bytes;
@@ -291,7 +327,7 @@ books_fit(const struct interval *iv)
 
 static int
 commit_inside(sqlite3 *db, struct block_encoder *encoder, struct commit *commit,
-    char why[static SCHEMA_WHY_SIZE])
+    struct own_rows *own, char why[static SCHEMA_WHY_SIZE])
 {
 	const struct flow_record *rows;
 	size_t count;
@@ -304,7 +340,7 @@ commit_inside(sqlite3 *db, struct block_encoder *encoder, struct commit *commit,
 	/* Before and after: two numbers that fit cannot wrap around in their sum. */
 	if (!books_fit(&commit->interval))
 		goto range;
-	rc = merge(db, commit, &id, why);
+	rc = merge(db, commit, own, &id, why);
 	if (rc < 0)
 		return rc;
 	if (!books_fit(&commit->interval))
@@ -314,6 +350,8 @@ commit_inside(sqlite3 *db, struct block_encoder *encoder, struct commit *commit,
 		snprintf(why, SCHEMA_WHY_SIZE, "no memory to sort the flows");
 		return rc;
 	}
+	if (!own->copy)
+		*own = (struct own_rows){.rows = rows, .count = count};
 	rc = write_interval(db, commit, count, &id, why);
 	if (rc == 0)
 		rc = write_refused(db, id, &commit->interval.books, why);
@@ -331,14 +369,20 @@ int
 commit_map(sqlite3 *db, struct block_encoder *encoder, struct commit *commit,
     char why[static SCHEMA_WHY_SIZE])
 {
+	struct own_rows own = {.rows = NULL};
+
 	why[0] = '\0';
 	if (sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK)
 		return sql_failed(db, why);
-	int rc = commit_inside(db, encoder, commit, why);
+	int rc = commit_inside(db, encoder, commit, &own, why);
 	if (rc == 0 && sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
 		rc = sql_failed(db, why);
 	/* Some failures (a full disk) have rolled back by themselves. */
 	if (rc != 0 && !sqlite3_get_autocommit(db))
 		sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+	if (rc == 0 && commit->flow_log)
+		flow_log_rows(commit->flow_log, &commit->iface, &commit->interval,
+		    own.rows, own.count);
+	free(own.copy);
 	return rc;
 }

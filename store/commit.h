@@ -9,6 +9,7 @@
 #include "common/interval.h"
 #include "store/aggregate.h"
 #include "store/block.h"
+#include "store/flow_log.h"
 #include "store/schema.h"
 
 struct commit {
@@ -18,6 +19,7 @@ struct commit {
 	uint64_t rotation;
 	struct interval interval;
 	struct aggregate *rows; /* not finished; used up, whatever the result */
+	struct flow_log *flow_log; /* where its rows are told of when stored, or NULL */
 };
 
 /* 1 when that map is stored already, 0 when not, or negative errno. */

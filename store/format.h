@@ -10,7 +10,7 @@
 #define STORE_APPLICATION_ID 0x77656972
 
 /* PRAGMA user_version. Bump me when a reader of the last version would misread. */
-#define STORE_FORMAT_VERSION 1
+#define STORE_FORMAT_VERSION 2
 
 /* Key of a column: interval * STORE_COLUMN_STEP + column. */
 #define STORE_COLUMN_STEP 64

@@ -1,6 +1,6 @@
 /* weir-store: takes flow maps from the supervisor and keeps them in the database.
  *
- *	weir-store --socket PATH --user UID:GID --keep-ms N --keep-bytes N
+ *	weir-store --socket PATH --user UID:GID --keep-ms N --keep-bytes N [--log-flows]
  *
  * Started by the supervisor alone, with the store's directory on CHILD_FD_DATA and the
  * lifelines (common/child.h). */
@@ -27,6 +27,7 @@ struct options {
 	uid_t uid;
 	gid_t gid;
 	bool has_user;
+	bool log_flows;
 	struct retention retention;
 };
 
@@ -79,7 +80,8 @@ parse_options(int argc, char **argv, struct options *options)
 	    {"user", required_argument, NULL, 'u'},
 	    {"keep-ms", required_argument, NULL, 'm'},
 	    {"keep-bytes", required_argument, NULL, 'b'},
-	    {"version", no_argument, NULL, 'V'}, {NULL, 0, NULL, 0}};
+	    {"log-flows", no_argument, NULL, 'l'}, {"version", no_argument, NULL, 'V'},
+	    {NULL, 0, NULL, 0}};
 	int option, rc = 0;
 
 	memset(options, 0, sizeof(*options));
@@ -97,6 +99,9 @@ parse_options(int argc, char **argv, struct options *options)
 		case 'b':
 			rc = parse_number(optarg, &options->retention.keep_bytes);
 			break;
+		case 'l':
+			options->log_flows = true;
+			break;
 		case 'V':
 			printf("weir-store " WEIR_VERSION "\n");
 			exit(0);
@@ -109,7 +114,7 @@ parse_options(int argc, char **argv, struct options *options)
 	if (rc < 0)
 		fprintf(stderr,
 		    "usage: weir-store --socket PATH --user UID:GID --keep-ms N "
-		    "--keep-bytes N\n"
+		    "--keep-bytes N [--log-flows]\n"
 		    "weir-supervisor starts it; it is of no use alone.\n");
 	return rc;
 }
@@ -194,6 +199,9 @@ main(int argc, char **argv)
 		log_err("start", "%s: %s", path, why);
 		return CHILD_EXIT_FAILED;
 	}
+
+	if (options.log_flows)
+		store_log_flows(store);
 
 	/* 7. Serve until the supervisor closes the pipe. */
 	rc = serve_child(options.socket, MSG_ROLE_STORE, store_requests, store);

@@ -198,6 +198,21 @@ row_damaged(struct store_reader *reader, int64_t id)
 	return -EBADMSG;
 }
 
+/* Inside a transaction: the writer may be bringing an older database to this version, or
+ * may not have come to it yet. Returns a code of SQLite's. */
+static int
+select_intervals(struct store_reader *reader, const char *where, sqlite3_stmt **out)
+{
+	char sql[512];
+	int64_t version;
+
+	if (number(reader->db, "PRAGMA user_version", &version) < 0)
+		return SQLITE_ERROR;
+	snprintf(sql, sizeof(sql), "SELECT %s FROM interval %s",
+	    version < 2 ? COLUMNS_OF_INTERVAL_1 : COLUMNS_OF_INTERVAL, where);
+	return sqlite3_prepare_v2(reader->db, sql, -1, out, NULL);
+}
+
 int
 store_reader_list(struct store_reader *reader, const char *const *ifaces,
     size_t iface_count, int64_t first_ms, int64_t last_ms, struct store_interval **out,
@@ -211,10 +226,9 @@ store_reader_list(struct store_reader *reader, const char *const *ifaces,
 	reader->why[0] = '\0';
 	if (sqlite3_exec(reader->db, "BEGIN", NULL, NULL, NULL) != SQLITE_OK)
 		return sql_failed(reader->db, reader->why);
-	if (sqlite3_prepare_v2(reader->db,
-		"SELECT " COLUMNS_OF_INTERVAL " FROM interval"
-		" WHERE begin_ms>=?1 AND begin_ms<?2 ORDER BY begin_ms, iface, id",
-		-1, &statement, NULL) != SQLITE_OK ||
+	if (select_intervals(reader,
+		"WHERE begin_ms>=?1 AND begin_ms<?2 ORDER BY begin_ms, iface, id",
+		&statement) != SQLITE_OK ||
 	    sqlite3_prepare_v2(reader->db, COLUMNS_REFUSED, -1, &refused, NULL) !=
 		SQLITE_OK) {
 		rc = sql_failed(reader->db, reader->why);
@@ -273,9 +287,7 @@ read_interval(struct store_reader *reader, int64_t id, uint64_t mask,
 	sqlite3_stmt *statement = NULL, *refused = NULL;
 	int rc;
 
-	if (sqlite3_prepare_v2(reader->db,
-		"SELECT " COLUMNS_OF_INTERVAL " FROM interval WHERE id=?1", -1,
-		&statement, NULL) != SQLITE_OK ||
+	if (select_intervals(reader, "WHERE id=?1", &statement) != SQLITE_OK ||
 	    sqlite3_prepare_v2(reader->db, COLUMNS_REFUSED, -1, &refused, NULL) !=
 		SQLITE_OK) {
 		rc = sql_failed(reader->db, reader->why);

@@ -301,6 +301,14 @@ fail:
 }
 
 void
+store_log_flows(struct store *store)
+{
+	pthread_mutex_lock(&store->lock);
+	append_log_flows(store->append);
+	pthread_mutex_unlock(&store->lock);
+}
+
+void
 store_stop(struct store *store)
 {
 	if (!store)

@@ -18,6 +18,9 @@ extern serve_handler *const store_requests[MSG_TYPE_MAX];
 int store_start(const char *path, const struct retention *retention, struct store **out,
     char why[static SCHEMA_WHY_SIZE]);
 
+/* Logs the flows of every map from now on. */
+void store_log_flows(struct store *store);
+
 /* Ends the thread, writes everything into the main file and closes. NULL is fine. */
 void store_stop(struct store *store);
 

@@ -33,7 +33,10 @@ static const char tables[] =
     " flows INTEGER NOT NULL,"
     " conversations INTEGER NOT NULL,"
     " rows INTEGER NOT NULL,"
-    " column_bytes INTEGER NOT NULL"
+    " column_bytes INTEGER NOT NULL,"
+    " link_packets INTEGER,"
+    " link_dropped INTEGER,"
+    " link_missed INTEGER"
     ") STRICT;"
     "CREATE INDEX interval_label ON interval(iface, begin_ms, end_ms);"
     "CREATE INDEX interval_begin ON interval(begin_ms);"
@@ -55,6 +58,13 @@ static const char tables[] =
     " PRIMARY KEY(file_id, rotation)"
     ") STRICT, WITHOUT ROWID;"
     "CREATE INDEX map_interval ON map(interval_id);";
+
+/* What makes a database of the version before one of this version. */
+static const char *const upgrades[STORE_FORMAT_VERSION + 1] = {
+    [2] = "ALTER TABLE interval ADD COLUMN link_packets INTEGER;"
+	  "ALTER TABLE interval ADD COLUMN link_dropped INTEGER;"
+	  "ALTER TABLE interval ADD COLUMN link_missed INTEGER;",
+};
 
 int
 schema_errno(sqlite3 *db)
@@ -105,6 +115,29 @@ run(sqlite3 *db, const char *sql, char why[static SCHEMA_WHY_SIZE])
 	return schema_errno(db);
 }
 
+/* All steps in one transaction: the database is of one version or of the other. */
+static int
+upgrade(sqlite3 *db, char why[static SCHEMA_WHY_SIZE])
+{
+	char version[40];
+	int rc = run(db, "BEGIN IMMEDIATE", why);
+
+	if (rc < 0)
+		return rc;
+	for (int64_t next = schema_number(db, "PRAGMA user_version", 0) + 1;
+	     rc == 0 && next <= STORE_FORMAT_VERSION; next++)
+		rc = run(db, upgrades[next], why);
+	snprintf(
+	    version, sizeof(version), "PRAGMA user_version=%d", STORE_FORMAT_VERSION);
+	if (rc == 0)
+		rc = run(db, version, why);
+	if (rc == 0)
+		rc = run(db, "COMMIT", why);
+	if (rc < 0 && !sqlite3_get_autocommit(db))
+		sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+	return rc;
+}
+
 static int
 create(sqlite3 *db, char why[static SCHEMA_WHY_SIZE])
 {
@@ -123,7 +156,7 @@ create(sqlite3 *db, char why[static SCHEMA_WHY_SIZE])
 	return rc;
 }
 
-/* 1: nothing has been set up yet; 0: ours and of this version. */
+/* 1: nothing has been set up yet; 0: ours, of this version or of one before. */
 static int
 version_check(sqlite3 *db, char why[static SCHEMA_WHY_SIZE])
 {
@@ -207,9 +240,11 @@ schema_open(const char *name, sqlite3 **out, char why[static SCHEMA_WHY_SIZE])
 	sqlite3_file_control(db, "main", SQLITE_FCNTL_PERSIST_WAL, &persist);
 	if (missing) {
 		rc = create(db, why);
-		if (rc < 0)
-			goto out;
+	} else if (schema_number(db, "PRAGMA user_version", 0) < STORE_FORMAT_VERSION) {
+		rc = upgrade(db, why);
 	}
+	if (rc < 0)
+		goto out;
 	if (schema_number(db, "PRAGMA auto_vacuum", 0) != 2) {
 		snprintf(why, SCHEMA_WHY_SIZE,
 		    "the database was made without auto_vacuum=INCREMENTAL");

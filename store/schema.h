@@ -10,7 +10,8 @@
 /* Any text about a failure fits. */
 #define SCHEMA_WHY_SIZE 512
 
-/* Opens (and makes, if need be) the database `name` relative to the working directory.
+/* Opens (and makes, or brings to this version, if need be) the database `name` relative to
+ * the working directory.
  * 0; -EPROTONOSUPPORT it was written by a newer version, and is untouched; -EBADMSG it
  * is damaged or some other database; -ENOSPC; -EACCES; other negative errno. On failure
  * *out is untouched and `why` is a sentence without a full stop. */

@@ -13,14 +13,16 @@
 
 #include "common/log.h"
 #include "supervisor/control/commands.h"
-#include "supervisor/manager.h"
+#include "supervisor/manager/manager.h"
 #include "supervisor/host/programs.h"
 #include "supervisor/host/rights.h"
+#include "supervisor/log/log_target.h"
 #include "supervisor/loop/signals.h"
 #include "supervisor/supervisor.h"
 
 #define EXIT_FAILED 1
 #define EXIT_USAGE 2
+#define MAIN_FLUSH_MS 5000
 
 struct options {
 	const char *config_path;
@@ -200,11 +202,68 @@ main_watchdog(struct watchdog *watchdog, struct loop *loop)
 	main_watchdog_turn(watchdog);
 }
 
+/* What the limit of a topic has left out is told soon, also when nothing more happens. */
+struct flusher {
+	struct loop *loop;
+	struct loop_timer timer;
+};
+
+static void
+main_flusher_turn(void *arg)
+{
+	struct flusher *flusher = arg;
+
+	log_flush_suppressed();
+	loop_timer_set(flusher->loop, &flusher->timer, MAIN_FLUSH_MS);
+}
+
+static void
+main_flusher(struct flusher *flusher, struct loop *loop)
+{
+	*flusher = (struct flusher){
+	    .loop = loop, .timer = {.fire = main_flusher_turn, .arg = flusher}};
+	loop_timer_set(loop, &flusher->timer, MAIN_FLUSH_MS);
+}
+
+/* 0 or negative errno, logged. */
+static int
+main_log(struct supervisor *supervisor)
+{
+	char why[LOG_TARGET_WHY_SIZE];
+	struct config_log log;
+	int rc = config_log_parse(supervisor->config.log, &log);
+
+	if (rc != 0)
+		return rc;
+	rc = log_target_open(&supervisor->log, &log, why);
+	if (rc != 0)
+		log_err("supervisor", "log: %s: %s", supervisor->config.log, why);
+	return rc;
+}
+
+static int
+main_interfaces(struct supervisor *supervisor)
+{
+	struct plan plan;
+	int rc = manager_follow_start(supervisor);
+
+	if (rc != 0)
+		return rc;
+	rc = plan_make(&plan, supervisor, supervisor->config.ifaces,
+	    supervisor->config.iface_count);
+	if (rc != 0)
+		return rc;
+	rc = manager_apply(supervisor, &plan);
+	plan_fini(&plan);
+	return rc;
+}
+
 static int
 main_run(struct supervisor *supervisor)
 {
 	struct signals signals = {.fd = -1};
 	struct watchdog watchdog;
+	struct flusher flusher;
 	int program_dir = -1;
 	const char *what;
 	int rc;
@@ -230,10 +289,19 @@ main_run(struct supervisor *supervisor)
 	rc = program_dir = programs_open();
 	if (rc < 0)
 		goto out;
+	supervisor->program_dir = program_dir;
+	/* What kept it from starting so far is on stderr, in front of who starts it. */
+	rc = main_log(supervisor);
+	if (rc != 0)
+		goto out;
 
 	/* 3. Most rights go; from here on threads may exist. */
 	what = "giving up capabilities";
 	rc = rights_reduce();
+	if (rc != 0)
+		goto out;
+	what = "log";
+	rc = log_target_start(supervisor->log);
 	if (rc != 0)
 		goto out;
 
@@ -246,6 +314,8 @@ main_run(struct supervisor *supervisor)
 	rc = children_new(&supervisor->children, supervisor->loop, program_dir);
 	if (rc != 0)
 		goto out;
+	if (supervisor->log)
+		children_pipe_logs(supervisor->children);
 	children_on_gone(supervisor->children, main_child_gone, supervisor);
 	rc = signals_watch(&signals, supervisor->loop, main_caught, supervisor);
 	if (rc != 0)
@@ -265,8 +335,7 @@ main_run(struct supervisor *supervisor)
 		goto out;
 	store_link_start(supervisor);
 	what = "interfaces";
-	rc = manager_update(
-	    supervisor, supervisor->config.ifaces, supervisor->config.iface_count);
+	rc = main_interfaces(supervisor);
 	if (rc != 0)
 		goto out;
 	manager_report_leftovers(supervisor);
@@ -276,8 +345,10 @@ main_run(struct supervisor *supervisor)
 	    WEIR_VERSION, (int)getpid(), supervisor->config.iface_count,
 	    supervisor->runtime.control);
 	sd_notify(0, "READY=1");
+	main_flusher(&flusher, supervisor->loop);
 	what = "event loop";
 	rc = loop_run(supervisor->loop);
+	loop_timer_clear(supervisor->loop, &flusher.timer);
 	loop_timer_clear(supervisor->loop, &watchdog.timer);
 
 out:
@@ -292,6 +363,7 @@ out:
 		if (rc == 0 && !orderly)
 			rc = -ECANCELED;
 		manager_fini(supervisor);
+		manager_follow_stop(supervisor);
 		store_link_fini(&supervisor->store);
 		if (children_free(supervisor->children) == 0)
 			supervisor->children = NULL;
@@ -302,6 +374,9 @@ out:
 	if (program_dir >= 0)
 		close(program_dir);
 	runtime_close(&supervisor->runtime);
+	/* The target itself stays, like the loop. */
+	log_flush_suppressed();
+	log_target_drain(supervisor->log);
 	return rc;
 }
 

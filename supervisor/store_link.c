@@ -6,7 +6,7 @@
 
 #include "common/log.h"
 #include "proto/view.h"
-#include "supervisor/manager.h"
+#include "supervisor/manager/manager.h"
 #include "supervisor/supervisor.h"
 
 static void store_link_launch(struct store_link *store);
@@ -109,10 +109,11 @@ store_link_launch(struct store_link *store)
 	char user[32];
 	char keep_ms[24];
 	char keep_bytes[24];
-	const char *args[] = {
-	    "--user", user, "--keep-ms", keep_ms, "--keep-bytes", keep_bytes, NULL};
+	const char *args[] = {"--user", user, "--keep-ms", keep_ms, "--keep-bytes",
+	    keep_bytes, supervisor->config.log_flows ? "--log-flows" : NULL, NULL};
 	struct child_options options = {.program = "weir-store",
 	    .label = "weir-store",
+	    .log_flows = supervisor->config.log_flows,
 	    .args = args,
 	    .socket_dir = supervisor->runtime.store,
 	    .socket_gid = supervisor->settings.client_gid,

@@ -2,6 +2,7 @@
  *
  *	loop        descriptors, timers, posts            (loop.h)
  *	children    processes, the pipes to them          (child.h, ask.h, spawn.h)
+ *	links       the interfaces that there are         (link/links.h)
  *	workers     one per interface: process, commands,
  *	            hand-over to the store                (worker.h)
  *	store       the process weir-store                (store_link.h)
@@ -15,6 +16,7 @@
 
 #include "common/config.h"
 #include "supervisor/child/child.h"
+#include "supervisor/link/links.h"
 #include "supervisor/loop/loop.h"
 #include "supervisor/loop/rotation.h"
 #include "supervisor/host/runtime.h"
@@ -23,6 +25,7 @@
 
 struct worker;
 struct control;
+struct log_target;
 
 enum supervisor_stage {
 	SUPERVISOR_RUNS = 0,
@@ -34,9 +37,12 @@ enum supervisor_stage {
 struct supervisor {
 	struct loop *loop;
 	struct children *children;
-	struct config config;
+	int program_dir; /* the executables of the children */
+	struct links *links;
+	struct config config; /* its ifaces: the entries in force, also of `update` */
 	const char *config_path;
 	struct settings settings;
+	struct log_target *log; /* NULL: stderr */
 	struct runtime runtime;
 	struct store_link store;
 	struct rotation rotation;
@@ -46,6 +52,7 @@ struct supervisor {
 	enum supervisor_stage stage;
 	struct loop_timer stage_timer; /* at the latest then the next stage */
 	struct loop_timer health_timer;
+	struct loop_timer overlap_timer;
 };
 
 #endif

@@ -33,6 +33,7 @@ struct call {
 	struct call *next;
 	void (*run)(void *arg);
 	void *arg;
+	bool counted; /* the meter is to have what the kernel has counted by now */
 	bool done;
 };
 
@@ -415,7 +416,8 @@ capture_run_queue(struct capture *capture)
 		if (!capture->first)
 			capture->last = &capture->first;
 		pthread_mutex_unlock(&capture->lock);
-		(void)capture_count_kernel(capture);
+		if (call->counted)
+			(void)capture_count_kernel(capture);
 		call->run(call->arg);
 		pthread_mutex_lock(&capture->lock);
 		call->done = true; /* the call belongs to its waiter again */
@@ -484,25 +486,40 @@ capture_stop(struct capture *capture)
 	capture->threaded = false;
 }
 
-void
-capture_run(struct capture *capture, void (*run)(void *arg), void *arg)
+static void
+capture_call(struct capture *capture, struct call *call)
 {
-	struct call call = {NULL, run, arg, false};
-
 	if (!capture->threaded) {
-		(void)capture_count_kernel(capture);
-		run(arg);
+		if (call->counted)
+			(void)capture_count_kernel(capture);
+		call->run(call->arg);
 		return;
 	}
 	pthread_mutex_lock(&capture->lock);
-	*capture->last = &call;
-	capture->last = &call.next;
+	*capture->last = call;
+	capture->last = &call->next;
 	pthread_mutex_unlock(&capture->lock);
 	capture_wake(capture);
 	pthread_mutex_lock(&capture->lock);
-	while (!call.done)
+	while (!call->done)
 		pthread_cond_wait(&capture->ran, &capture->lock);
 	pthread_mutex_unlock(&capture->lock);
+}
+
+void
+capture_run(struct capture *capture, void (*run)(void *arg), void *arg)
+{
+	struct call call = {NULL, run, arg, true, false};
+
+	capture_call(capture, &call);
+}
+
+void
+capture_run_briefly(struct capture *capture, void (*run)(void *arg), void *arg)
+{
+	struct call call = {NULL, run, arg, false, false};
+
+	capture_call(capture, &call);
 }
 
 void

@@ -86,6 +86,10 @@ void capture_free(struct capture *capture);
  * kernel counted. Any thread. */
 void capture_run(struct capture *capture, void (*run)(void *arg), void *arg);
 
+/* The same for a call that takes less time than reading the kernel's counters does: these
+ * are as of the last second. */
+void capture_run_briefly(struct capture *capture, void (*run)(void *arg), void *arg);
+
 /* The following belong to the owner: inside capture_run(), or without a thread. */
 
 /* Drains when ACTIVE, closes; the flows stay in the meter. Takes at most the timeout and

@@ -187,54 +187,6 @@ packets_cut_at_the_snaplen_keep_their_length(void **state)
 	assert_int_equal(q.interval.books.in_flows.bytes, 50 * 1400);
 }
 
-static void
-an_interface_that_goes_down_and_up_is_counted_on(void **state)
-{
-	struct live_look q;
-	struct live live;
-
-	(void)state;
-	live_begin(&live, "udp");
-	assert_true(net_send_udp("v1", 5000, 10));
-	assert_true(net_run("ip link set v0 down"));
-	net_wait_ms(300);
-	q = live_status(&live);
-	assert_int_equal(q.status.state, CAPTURE_ACTIVE);
-	assert_true(net_run("ip link set v0 up"));
-	net_wait_ms(100);
-	assert_true(net_send_udp("v1", 5000, 20));
-	q = live_end(&live);
-	assert_int_equal(q.interval.books.received.packets, 30);
-	assert_true(q.status.witness.agrees);
-}
-
-static void
-an_interface_that_vanishes_is_an_error_and_loses_nothing(void **state)
-{
-	struct live_look q;
-	struct live live;
-
-	(void)state;
-	live_begin(&live, "udp");
-	assert_true(net_send_udp("v1", 5000, 10));
-	assert_true(net_run("ip link del v0"));
-	for (int i = 0; i < 20; i++) {
-		q = live_status(&live);
-		if (q.status.state == CAPTURE_ERROR)
-			break;
-		net_wait_ms(50);
-	}
-	assert_int_equal(q.status.state, CAPTURE_ERROR);
-	assert_int_equal(q.status.fault.reason, SOURCE_GONE);
-	assert_int_equal(q.interval.books.received.packets, 10);
-	assert_true(q.status.witness.agrees);
-	/* Disabling leaves the error behind; the flows stay. */
-	q = live_end(&live);
-	assert_int_equal(q.status.state, CAPTURE_UNINITIALIZED);
-	assert_int_equal(q.status.fault.reason, SOURCE_OK);
-	assert_int_equal(q.interval.books.received.packets, 10);
-}
-
 static enum source_reason
 reason_of_opening(const char *iface, const char *filter)
 {
@@ -429,8 +381,6 @@ main(void)
 	    cmocka_unit_test(a_packet_on_the_loopback_device_counts_once),
 	    cmocka_unit_test(a_burst_of_20000_small_packets_is_not_dropped),
 	    cmocka_unit_test(packets_cut_at_the_snaplen_keep_their_length),
-	    cmocka_unit_test(an_interface_that_goes_down_and_up_is_counted_on),
-	    cmocka_unit_test(an_interface_that_vanishes_is_an_error_and_loses_nothing),
 	    cmocka_unit_test(each_reason_for_not_opening_is_told_apart),
 	    cmocka_unit_test(
 		without_rights_an_interface_is_forbidden_and_a_missing_one_is_missing),

@@ -17,11 +17,10 @@
 #include "common/lifeline.h"
 #include "common/log.h"
 #include "common/privilege.h"
-#include "proto/frame.h"
-#include "proto/parts.h"
 #include "proto/serve.h"
-#include "proto/view.h"
+#include "worker/assignment.h"
 #include "worker/capture.h"
+#include "worker/check.h"
 #include "worker/commands.h"
 #include "worker/meter.h"
 #include "worker/read.h"
@@ -34,6 +33,7 @@
 
 struct arguments {
 	bool read;
+	bool check;
 	bool books_only;
 	uint64_t flow_limit;
 	const char *socket_path;
@@ -43,18 +43,12 @@ struct arguments {
 	struct iface_name iface;
 };
 
-/* The first message: what to capture, and what to write into a new record file. */
-struct assignment {
-	struct capture_config config;
-	uint64_t file_id;
-	int64_t begin_ms;
-	bool enabled;
-};
-
 static const char usage[] =
     "weir-worker captures on one interface; weir-supervisor starts it.\n"
     "\n"
     "  weir-worker --socket PATH --user UID:GID IFACE\n"
+    "  weir-worker --check [--user UID:GID] IFACE  opens and closes the interface;\n"
+    "                                              for weirctl (descriptor 7)\n"
     "  weir-worker --read [--books] [--flows N]    reads a capture file (descriptor 6)\n"
     "                                              for weirctl (descriptor 7)\n"
     "  weir-worker --help | --version\n";
@@ -94,12 +88,24 @@ parse_user(const char *text, uid_t *uid, gid_t *gid)
 	return 0;
 }
 
+/* Whether what was given makes one of the three modes. */
+static bool
+arguments_fit(const struct arguments *arguments, int names)
+{
+	if (arguments->read)
+		return !arguments->check && names == 0;
+	if (arguments->check)
+		return !arguments->socket_path && names == 1;
+	return arguments->socket_path && arguments->has_user && names == 1;
+}
+
 /* 0 to go on, else the exit code + 1. */
 static int
 parse_arguments(int argc, char **argv, struct arguments *out)
 {
 	static const struct option options[] = {
 	    {"read", no_argument, NULL, 'r'},
+	    {"check", no_argument, NULL, 'c'},
 	    {"books", no_argument, NULL, 'b'},
 	    {"flows", required_argument, NULL, 'n'},
 	    {"socket", required_argument, NULL, 's'},
@@ -115,6 +121,9 @@ parse_arguments(int argc, char **argv, struct arguments *out)
 		switch (option) {
 		case 'r':
 			out->read = true;
+			break;
+		case 'c':
+			out->check = true;
 			break;
 		case 'b':
 			out->books_only = true;
@@ -151,8 +160,7 @@ parse_arguments(int argc, char **argv, struct arguments *out)
 			return EXIT_USAGE + 1;
 		}
 	}
-	if (out->read ? optind != argc
-		      : (!out->socket_path || !out->has_user || optind != argc - 1)) {
+	if (!arguments_fit(out, argc - optind)) {
 		fputs(usage, stderr);
 		return EXIT_USAGE + 1;
 	}
@@ -185,36 +193,6 @@ forbid_core_files(void)
 }
 
 static int
-read_assignment(const struct iface_name *iface, struct assignment *out)
-{
-	char name[IFACE_NAME_SIZE] = "";
-	void *data = NULL;
-	struct msg msg;
-	size_t len;
-	int rc;
-
-	rc = frame_read(CHILD_FD_START, &data, &len);
-	if (rc != 0)
-		return rc;
-	close(CHILD_FD_START);
-	rc = msg_parse(&msg, data, len);
-	if (rc == 0) {
-		if (msg.type != MSG_UPDATE || msg.is_answer ||
-		    view_str(msg.body, "iface", name, sizeof(name)) != 0 ||
-		    strcmp(name, iface->s) != 0 ||
-		    view_u64(msg.body, "file_id", UINT64_MAX, &out->file_id) != 0 ||
-		    view_i64(msg.body, "begin_ms", &out->begin_ms) != 0 ||
-		    !meter_label_valid(out->begin_ms) ||
-		    view_bool(msg.body, "enabled", &out->enabled) != 0 ||
-		    view_config(msg.body, "config", &out->config) != 0)
-			rc = -EPROTO;
-		msg_fini(&msg);
-	}
-	free(data);
-	return rc;
-}
-
-static int
 worker_main(const struct arguments *arguments)
 {
 	const struct mono start = mono_now();
@@ -238,7 +216,7 @@ worker_main(const struct arguments *arguments)
 	}
 
 	/* 3. What to do. */
-	rc = read_assignment(&arguments->iface, &assignment);
+	rc = assignment_read(&arguments->iface, &assignment);
 	if (rc != 0) {
 		log_err("start", "the first message: %s", strerror(-rc));
 		return CHILD_EXIT_FAILED;
@@ -314,6 +292,21 @@ out:
 }
 
 static int
+check_main(const struct arguments *arguments)
+{
+	const struct check_options options = {
+	    .iface = arguments->iface,
+	    .has_user = arguments->has_user,
+	    .uid = arguments->uid,
+	    .gid = arguments->gid,
+	};
+
+	/* No signals are ignored, as with --read. */
+	forbid_core_files();
+	return check_run(&options);
+}
+
+static int
 read_main(const struct arguments *arguments)
 {
 	const struct read_options options = {
@@ -353,5 +346,7 @@ main(int argc, char **argv)
 
 	if (rc != 0)
 		return rc - 1;
-	return arguments.read ? read_main(&arguments) : worker_main(&arguments);
+	if (arguments.read)
+		return read_main(&arguments);
+	return arguments.check ? check_main(&arguments) : worker_main(&arguments);
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "common/flow.h"
 #include "common/interval.h"
 #include "proto/pack.h"
 #include "worker/packet.h"
@@ -107,6 +108,16 @@ struct meter_pause meter_pause(const struct meter *meter);
  * -EINVAL for a cursor that is out of range. Any thread, see above. */
 int meter_fetch(struct meter *meter, uint64_t rotation, uint64_t cursor,
     struct pack *out, uint64_t *next, bool *last, uint64_t *flows);
+
+/* A look at the flow records of the running interval, oriented, a slice at a time: those
+ * at `cursor` and after it (0 first), below `end`, which is what meter_look_end() was
+ * before the first slice; looks at `most` of them and moves the cursor on, until it is
+ * `end`. Answers how many were copied: fewer than looked at where overflow flows have
+ * counted nothing. Records never move and new ones come after the others, so each is seen
+ * once, as it is at that time. Between batches; a rotation ends the walk. */
+uint64_t meter_look_end(const struct meter *meter);
+size_t meter_look(const struct meter *meter, uint64_t *cursor, uint64_t end,
+    struct flow_record *out, size_t most);
 
 /* Marks the frozen generation as reusable; it is still looked up for orientation until
  * the next rotation. 0, also when it was released before; -ESTALE for another number. */

@@ -1,5 +1,5 @@
-/* The frozen generation as flow records, oriented: what the walk along the array sees
- * as endpoints a and b leaves as source and destination. */
+/* A generation as flow records, oriented: what the walk along the array sees as endpoints
+ * a and b leaves as source and destination. */
 #include <errno.h>
 #include <string.h>
 
@@ -61,4 +61,33 @@ meter_fetch(struct meter *meter, uint64_t rotation, uint64_t cursor, struct pack
 	*next = cursor;
 	*last = cursor == generation->count;
 	return 0;
+}
+
+uint64_t
+meter_look_end(const struct meter *meter)
+{
+	return meter->records.header->generation[meter_current(meter)].count;
+}
+
+size_t
+meter_look(const struct meter *meter, uint64_t *cursor, uint64_t end,
+    struct flow_record *out, size_t most)
+{
+	const struct record *records = meter->records.record[meter_current(meter)];
+	uint64_t stop = meter_look_end(meter);
+	size_t count = 0;
+
+	if (end < stop)
+		stop = end;
+	if (*cursor < stop && stop - *cursor > most)
+		stop = *cursor + most;
+	else if (*cursor >= stop)
+		*cursor = end; /* another generation: nothing is left of this one */
+	for (; *cursor < stop; (*cursor)++) {
+		bool overflow = *cursor < RECORDS_OVERFLOW;
+
+		if (!overflow || record_used(&records[*cursor]))
+			export_record(&records[*cursor], overflow, &out[count++]);
+	}
+	return count;
 }

@@ -10,8 +10,10 @@
 #include "common/clock.h"
 
 /* How often a handle whose interface is down is asked whether it is up again or gone:
- * neither wakes a poll. */
-#define DOWN_POLL_MS 50
+ * neither wakes a poll, only packets do. Often at first, since down is how an interface
+ * begins to vanish, or to be set up anew; then seldom, as it may be so for years. */
+#define DOWN_POLL_FIRST_MS 10
+#define DOWN_POLL_DOUBLED 6 /* times: to 640 ms */
 
 /* Differences of 32 bits are right across a wrap. */
 void
@@ -29,7 +31,7 @@ live_read_counters(struct live_handle *handle)
 }
 
 int
-live_attach(struct live *live, struct live_handle *handle, const char *text,
+live_attach(struct live_source *live, struct live_handle *handle, const char *text,
     struct source_fault *fault)
 {
 	struct bpf_program program;
@@ -48,7 +50,7 @@ live_attach(struct live *live, struct live_handle *handle, const char *text,
 }
 
 void
-live_close_handles(struct live *live)
+live_close_handles(struct live_source *live)
 {
 	for (unsigned i = 0; i < live->handles; i++)
 		pcap_close(live->handle[i].pcap);
@@ -58,17 +60,25 @@ live_close_handles(struct live *live)
 static unsigned
 live_poll(struct source *source, struct pollfd fds[SOURCE_HANDLES_MAX], int *wait_ms)
 {
-	struct live *live = live_of(source);
+	struct live_source *live = live_of(source);
+	int down_ms;
 
 	for (unsigned i = 0; i < live->handles; i++)
 		fds[i] = (struct pollfd){live->handle[i].fd, POLLIN, 0};
-	if (source->ops->down(source) && *wait_ms > DOWN_POLL_MS)
-		*wait_ms = DOWN_POLL_MS;
+	if (!source->ops->down(source)) {
+		live->down_polls = 0;
+		return live->handles;
+	}
+	down_ms = DOWN_POLL_FIRST_MS << live->down_polls;
+	if (*wait_ms > down_ms)
+		*wait_ms = down_ms;
+	if (live->down_polls < DOWN_POLL_DOUBLED)
+		live->down_polls++;
 	return live->handles;
 }
 
 struct delivery {
-	struct live *live;
+	struct live_source *live;
 	struct live_handle *handle;
 	source_sink *sink;
 	void *arg;
@@ -102,7 +112,7 @@ static int
 live_dispatch(struct source *source, unsigned most, source_sink *sink, void *arg,
     struct source_fault *fault)
 {
-	struct live *live = live_of(source);
+	struct live_source *live = live_of(source);
 	int sum = 0;
 
 	for (unsigned i = 0; i < live->handles; i++) {
@@ -129,7 +139,7 @@ live_dispatch(struct source *source, unsigned most, source_sink *sink, void *arg
 static int
 live_set_filter(struct source *source, const char *text, struct source_fault *fault)
 {
-	struct live *live = live_of(source);
+	struct live_source *live = live_of(source);
 
 	for (unsigned i = 0; i < live->handles; i++) {
 		int rc = live_attach(live, &live->handle[i], text, fault);
@@ -155,7 +165,7 @@ live_set_filter(struct source *source, const char *text, struct source_fault *fa
 static int
 live_stop(struct source *source)
 {
-	struct live *live = live_of(source);
+	struct live_source *live = live_of(source);
 	int failed = 0;
 
 	for (unsigned i = 0; i < live->handles; i++) {
@@ -170,7 +180,7 @@ live_stop(struct source *source)
 static struct source_kernel
 live_kernel(struct source *source)
 {
-	struct live *live = live_of(source);
+	struct live_source *live = live_of(source);
 	struct source_kernel sum = {.known = live->handles > 0};
 
 	for (unsigned i = 0; i < live->handles; i++) {
@@ -192,7 +202,7 @@ live_kernel(struct source *source)
 static bool
 live_down(const struct source *source)
 {
-	const struct live *live = live_of_const(source);
+	const struct live_source *live = live_of_const(source);
 
 	for (unsigned i = 0; i < live->handles; i++) {
 		if (pcap_get_required_select_timeout(live->handle[i].pcap))
@@ -204,7 +214,7 @@ live_down(const struct source *source)
 static struct source_facts
 live_facts(const struct source *source)
 {
-	const struct live *live = live_of_const(source);
+	const struct live_source *live = live_of_const(source);
 
 	return (struct source_facts){
 	    .link_type = live->link_type,
@@ -219,7 +229,7 @@ live_facts(const struct source *source)
 static void
 live_close(struct source *source)
 {
-	struct live *live;
+	struct live_source *live;
 
 	if (!source)
 		return;

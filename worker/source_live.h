@@ -22,7 +22,7 @@ struct live_handle {
 	bool stats_failed;
 };
 
-struct live {
+struct live_source {
 	struct source source;
 	struct iface_name iface;
 	struct capture_config config;
@@ -34,19 +34,20 @@ struct live {
 	unsigned handles; /* that are open */
 	struct live_handle handle[SOURCE_HANDLES_MAX];
 	struct bpf_program early_filter; /* USER for frames in memory */
+	unsigned down_polls; /* since the interface is down, up to a limit */
 	bool exact; /* the kernel counts just what is handed over, early ones apart */
 };
 
-static inline struct live *
+static inline struct live_source *
 live_of(struct source *source)
 {
-	return (struct live *)source;
+	return (struct live_source *)source;
 }
 
-static inline const struct live *
+static inline const struct live_source *
 live_of_const(const struct source *source)
 {
-	return (const struct live *)source;
+	return (const struct live_source *)source;
 }
 
 /* source_live_open.c: the first two slots of source_live. */
@@ -56,12 +57,12 @@ int live_activate(struct source *source, struct source_fault *fault);
 
 /* The user's filter from now on, with the handle's direction. The old one stays on
  * failure. */
-int live_attach(struct live *live, struct live_handle *handle, const char *text,
+int live_attach(struct live_source *live, struct live_handle *handle, const char *text,
     struct source_fault *fault);
 
 /* Adds what the kernel counted since the last reading. */
 void live_read_counters(struct live_handle *handle);
 
-void live_close_handles(struct live *live);
+void live_close_handles(struct live_source *live);
 
 #endif

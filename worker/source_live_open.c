@@ -35,7 +35,8 @@
 
 /* libpcap's status of an activation as a fault, and as negative errno. */
 static int
-live_fault(struct live *live, struct source_fault *fault, pcap_t *pcap, int status)
+live_fault(
+    struct live_source *live, struct source_fault *fault, pcap_t *pcap, int status)
 {
 	const char *text = pcap ? pcap_geterr(pcap) : "";
 
@@ -68,7 +69,7 @@ live_open(struct source **out, const struct source_options *options,
     struct source_fault *fault)
 {
 	struct ifreq request;
-	struct live *live;
+	struct live_source *live;
 	int fd;
 	int rc;
 
@@ -121,8 +122,8 @@ fail:
 
 /* Opens one handle up to its activation. On failure nothing stays open. */
 static int
-live_activate_handle(struct live *live, struct live_handle *handle, bool promiscuous,
-    struct source_fault *fault)
+live_activate_handle(struct live_source *live, struct live_handle *handle,
+    bool promiscuous, struct source_fault *fault)
 {
 	char text[PCAP_ERRBUF_SIZE] = "";
 	pcap_t *pcap = pcap_create(live->iface.s, text);
@@ -164,7 +165,7 @@ fail:
 /* Puts the user's filter in force on a fresh handle and finds its zero point. */
 static int
 live_start_handle(
-    struct live *live, struct live_handle *handle, struct source_fault *fault)
+    struct live_source *live, struct live_handle *handle, struct source_fault *fault)
 {
 	int rc;
 
@@ -199,7 +200,7 @@ live_ring_size(uint64_t buffer, unsigned handles)
 
 /* The first handle, with whose help everything about the link is found out. */
 static int
-live_open_first(struct live *live, struct source_fault *fault)
+live_open_first(struct live_source *live, struct source_fault *fault)
 {
 	struct live_handle *first = &live->handle[0];
 	int rc;
@@ -239,7 +240,7 @@ live_open_first(struct live *live, struct source_fault *fault)
  * kernel keeps beside a frame have been put back. A filter that only makes sense in the
  * kernel may not compile for that; then the early packets count. */
 static void
-live_compile_early(struct live *live)
+live_compile_early(struct live_source *live)
 {
 	pcap_t *dead = pcap_open_dead(live->link_type, (int)live->config.snaplen);
 	struct source_fault fault;
@@ -257,7 +258,7 @@ live_compile_early(struct live *live)
 int
 live_activate(struct source *source, struct source_fault *fault)
 {
-	struct live *live = live_of(source);
+	struct live_source *live = live_of(source);
 	int rc;
 
 	rc = live_open_first(live, fault);

@@ -17,6 +17,7 @@
 #include "proto/frame.h"
 #include "supervisor/child/child_private.h"
 #include "supervisor/child/spawn.h"
+#include "supervisor/log/log_pipe.h"
 
 #define CHILD_ARGS_MAX 16
 #define CHILD_END_MS 2000 /* for all of them, when they are killed */
@@ -33,6 +34,12 @@ children_new(struct children **out, struct loop *loop, int program_dir)
 	LIST_INIT(&children->all);
 	*out = children;
 	return 0;
+}
+
+void
+children_pipe_logs(struct children *children)
+{
+	children->pipe_logs = true;
 }
 
 size_t
@@ -63,6 +70,7 @@ child_free(struct child *child)
 {
 	loop_unwatch(child->children->loop, child->alive);
 	loop_timer_clear(child->children->loop, &child->close_timer);
+	log_pipe_free(child->log);
 	if (child->alive_fd >= 0)
 		close(child->alive_fd);
 	if (child->parent_fd >= 0)
@@ -106,7 +114,7 @@ child_first_message(const struct pack *first)
 
 static int
 child_spawn(struct child *child, const struct child_options *options, int start_fd,
-    int alive_write, int parent_read)
+    int alive_write, int parent_read, int log_write)
 {
 	const char *argv[CHILD_ARGS_MAX + 4] = {
 	    options->program, "--socket", child->path};
@@ -133,6 +141,9 @@ child_spawn(struct child *child, const struct child_options *options, int start_
 	if (options->errors_fd >= 0)
 		spawn.fds[spawn.fd_count++] =
 		    (struct spawn_fd){options->errors_fd, CHILD_FD_ERRORS};
+	if (log_write >= 0)
+		spawn.fds[spawn.fd_count++] =
+		    (struct spawn_fd){log_write, STDERR_FILENO};
 	pthread_mutex_lock(&child->lock);
 	pid = spawn_process(&spawn);
 	if (pid > 0)
@@ -153,6 +164,7 @@ child_is_dead(struct child *child)
 	/* It may have closed its end and live: dying processes do not notice. */
 	if (!child->reaped)
 		kill(child->pid, SIGKILL);
+	log_pipe_finish(child->log);
 	child_close_for_owner(child);
 	child_settle(child);
 	if (child->events && child->events->died)
@@ -180,6 +192,17 @@ child_on_close_timer(void *arg)
 	child_kill(arg, "it did not end when its pipe was closed");
 }
 
+/* "weir-worker eth0": no interface's name has a space. */
+static void
+child_name(struct child *child, const char *label)
+{
+	size_t len = strcspn(label, " ");
+
+	snprintf(child->program, sizeof(child->program), "%.*s", (int)len, label);
+	snprintf(child->iface, sizeof(child->iface), "%s",
+	    label[len] == ' ' ? label + len + 1 : "");
+}
+
 int
 child_start(struct child **out, struct children *children,
     const struct child_options *options, const struct child_events *events, void *arg)
@@ -188,6 +211,7 @@ child_start(struct child **out, struct children *children,
 	int alive[2] = {-1, -1};
 	int parent[2] = {-1, -1};
 	int start_fd = -1;
+	int log_write = -1;
 	int rc;
 
 	if (!child)
@@ -203,7 +227,7 @@ child_start(struct child **out, struct children *children,
 	    (struct loop_timer){.fire = child_on_close_timer, .arg = child};
 	LIST_INIT(&child->asks);
 	child_socket_init(child);
-	snprintf(child->label, sizeof(child->label), "%s", options->label);
+	child_name(child, options->label);
 
 	if (pipe2(alive, O_CLOEXEC) < 0 || pipe2(parent, O_CLOEXEC) < 0) {
 		rc = -errno;
@@ -226,17 +250,26 @@ child_start(struct child **out, struct children *children,
 	    children->loop, child->alive_fd, child_on_lifeline, child, &child->alive);
 	if (rc != 0)
 		goto out;
+	if (children->pipe_logs) {
+		rc = log_pipe_new(&child->log, children->loop, child->program,
+		    child->iface, options->log_flows, &log_write);
+		if (rc != 0)
+			goto out;
+	}
 	child->closed = false;
 	rc = child_listen(child, options);
 	if (rc != 0)
 		goto out;
-	rc = child_spawn(child, options, start_fd, alive[1], parent[0]);
+	rc = child_spawn(child, options, start_fd, alive[1], parent[0], log_write);
 	if (rc != 0) {
 		child_drop_socket(child);
 		goto out;
 	}
+	if (child->log)
+		log_pipe_set_pid(child->log, (int)child->pid);
 	LIST_INSERT_HEAD(&children->all, child, entry);
-	log_debug("child", "%s: started as process %d", child->label, (int)child->pid);
+	log_iface_debug("child", child->iface, "%s: started as process %d",
+	    child->program, (int)child->pid);
 	*out = child;
 out:
 	if (start_fd >= 0)
@@ -245,6 +278,8 @@ out:
 		close(alive[1]);
 	if (parent[0] >= 0)
 		close(parent[0]);
+	if (log_write >= 0)
+		close(log_write);
 	if (rc != 0) {
 		if (child->alive_fd < 0 && alive[0] >= 0)
 			close(alive[0]);
@@ -267,8 +302,8 @@ child_kill(struct child *child, const char *why)
 {
 	if (child->reaped || child->dead)
 		return;
-	log_err("child", "%s: process %d is killed: %s", child->label, (int)child->pid,
-	    why);
+	log_iface_err("child", child->iface, "%s: process %d is killed: %s",
+	    child->program, (int)child->pid, why);
 	child->killed = true;
 	kill(child->pid, SIGKILL);
 }
@@ -316,8 +351,8 @@ children_reap(struct children *children)
 		}
 		child->reaped = true;
 		child_is_dead(child);
-		log_debug("child", "%s: process %d has ended: %s", child->label,
-		    (int)child->pid, child_exit_text(status, text));
+		log_iface_debug("child", child->iface, "%s: process %d has ended: %s",
+		    child->program, (int)child->pid, child_exit_text(status, text));
 		if (child->events && child->events->reaped)
 			child->events->reaped(child->arg, child, status);
 		/* Only now: a handler may have started another, at the list's head. */

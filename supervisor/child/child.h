@@ -35,9 +35,14 @@ int children_free(struct children *children);
 void children_reap(struct children *children);
 size_t children_count(const struct children *children);
 
+/* Those that are started from now on write into pipes (supervisor/log/log_pipe.h) instead of
+ * inheriting descriptor 2. */
+void children_pipe_logs(struct children *children);
+
 struct child_options {
 	const char *program; /* file name in program_dir */
-	const char *label; /* for the log: "weir-worker eth0" */
+	const char *label; /* for the log: "weir-worker eth0", or the program alone */
+	bool log_flows; /* it may log as many lines of the topic `flow` as it likes */
 	const char *const *args; /* after "--socket PATH"; ends with NULL */
 	const char *socket_dir; /* where its socket is made */
 	gid_t socket_gid; /* who may dial it */

@@ -44,8 +44,9 @@ child_missed_deadline(struct child *child, const struct child_ask *missed)
 		if (other->allowance_ms > missed->allowance_ms)
 			return;
 	}
-	log_warn("child", "%s: no answer to %s within %lld ms", child->label,
-	    msg_policy(missed->type)->name, (long long)missed->allowance_ms);
+	log_iface_warn("child", child->iface, "%s: no answer to %s within %lld ms",
+	    child->program, msg_policy(missed->type)->name,
+	    (long long)missed->allowance_ms);
 	child_ping(child);
 }
 

@@ -6,10 +6,13 @@
 #include <pthread.h>
 #include <sys/queue.h>
 
+#include "common/iface.h"
 #include "supervisor/child/child.h"
 #include "supervisor/child/listen.h"
 
-#define CHILD_LABEL_SIZE 48
+#define CHILD_PROGRAM_SIZE 32
+
+struct log_pipe;
 
 struct child_ask {
 	struct child *child;
@@ -24,7 +27,9 @@ struct child_ask {
 struct child {
 	struct children *children;
 	LIST_ENTRY(child) entry;
-	char label[CHILD_LABEL_SIZE];
+	char program[CHILD_PROGRAM_SIZE];
+	char iface[IFACE_NAME_SIZE]; /* "": of none */
+	struct log_pipe *log; /* its descriptor 2, or NULL: inherited */
 	const struct child_events *events; /* NULL: disowned */
 	void *arg;
 	struct mono started;
@@ -56,6 +61,7 @@ struct child {
 struct children {
 	struct loop *loop;
 	int program_dir;
+	bool pipe_logs;
 	uint32_t next_socket;
 	LIST_HEAD(, child) all;
 	void (*gone)(void *arg);

@@ -51,8 +51,9 @@ child_pipe_check(nng_pipe pipe, nng_pipe_ev event, void *arg)
 	(void)event;
 	if (child_is_peer(child, pipe))
 		return;
-	log_warn("child", "%s: refused process %llu at its socket: not the one started",
-	    child->label, (unsigned long long)child_pipe_pid(pipe));
+	log_iface_warn("child", child->iface,
+	    "%s: refused process %llu at its socket: not the one started",
+	    child->program, (unsigned long long)child_pipe_pid(pipe));
 	nng_pipe_close(pipe);
 }
 
@@ -140,7 +141,8 @@ child_settle(struct child *child)
 	rc = pthread_create(&thread, &attr, child_closer, child);
 	pthread_attr_destroy(&attr);
 	if (rc != 0) {
-		log_warn("child", "%s: no thread to close its socket: %s", child->label,
+		log_iface_warn("child", child->iface,
+		    "%s: no thread to close its socket: %s", child->program,
 		    strerror(rc));
 		child->closing_socket = false;
 	}
@@ -165,10 +167,10 @@ child_on_socket_timer(void *arg)
 		child_settle(child);
 		return;
 	}
-	log_err("child",
+	log_iface_err("child", child->iface,
 	    "%s: the library does not close its socket; ending, so that the next start "
 	    "begins anew. Records are kept",
-	    child->label);
+	    child->program);
 	_exit(EXIT_FAILURE);
 }
 
@@ -212,8 +214,9 @@ child_listen(struct child *child, const struct child_options *options)
 	    ? -EIO
 	    : listen_ipc(child->socket, child->path, options->socket_gid, NULL);
 	if (rc != 0) {
-		log_err("child", "%s: its socket %s cannot be made: %s", child->label,
-		    child->path, strerror(-rc));
+		log_iface_err("child", child->iface,
+		    "%s: its socket %s cannot be made: %s", child->program, child->path,
+		    strerror(-rc));
 		child_drop_socket(child);
 	}
 	return rc;

@@ -13,6 +13,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "common/log.h"
+
 #define SPAWN_FD_ASIDE 300 /* above every number of common/child.h */
 #define SPAWN_NOFILE 1024
 
@@ -22,6 +24,9 @@ spawn_keeps_variable(const char *variable)
 	static const char *const keep[] = {"WEIR_", "JOURNAL_STREAM=", "ASAN_OPTIONS=",
 	    "UBSAN_OPTIONS=", "TSAN_OPTIONS=", "LSAN_OPTIONS="};
 
+	/* True of the supervisor's own descriptor 2 at most. */
+	if (strncmp(variable, LOG_PIPE_VARIABLE "=", sizeof(LOG_PIPE_VARIABLE)) == 0)
+		return false;
 	for (size_t i = 0; i < sizeof(keep) / sizeof(keep[0]); i++) {
 		if (strncmp(variable, keep[i], strlen(keep[i])) == 0)
 			return true;
@@ -30,19 +35,22 @@ spawn_keeps_variable(const char *variable)
 }
 
 static char **
-spawn_environment(void)
+spawn_environment(bool log_pipe)
 {
+	static char told[] = LOG_PIPE_VARIABLE "=1";
 	size_t count = 0;
 	size_t used = 0;
 	char **copy;
 
 	while (environ && environ[count])
 		count++;
-	copy = calloc(count + 1, sizeof(*copy));
+	copy = calloc(count + 2, sizeof(*copy));
 	for (size_t i = 0; copy && i < count; i++) {
 		if (spawn_keeps_variable(environ[i]))
 			copy[used++] = environ[i];
 	}
+	if (copy && log_pipe)
+		copy[used++] = told;
 	return copy;
 }
 
@@ -121,13 +129,16 @@ spawn_process(const struct spawn *spawn)
 	bool limit_files;
 	struct spawn_fd fds[SPAWN_FDS_MAX + 1];
 	size_t count = spawn->fd_count;
+	bool log_pipe = false;
 	char **environment;
 	pid_t pid;
 	int rc;
 
 	if (count > SPAWN_FDS_MAX)
 		return -EINVAL;
-	environment = spawn_environment();
+	for (size_t i = 0; i < count; i++)
+		log_pipe = log_pipe || spawn->fds[i].to == STDERR_FILENO;
+	environment = spawn_environment(log_pipe);
 	if (!environment)
 		return -ENOMEM;
 	memcpy(fds, spawn->fds, count * sizeof(fds[0]));

@@ -9,7 +9,7 @@
 
 struct spawn_fd {
 	int from;
-	int to; /* above 2; each number once */
+	int to; /* above 1; each number once */
 };
 
 struct spawn {
@@ -21,7 +21,8 @@ struct spawn {
 };
 
 /* The pid, or negative errno. The child has the descriptors 0, 1, 2 and those in the list,
- * nothing else; INT, TERM and HUP ignored, every other signal at its default, none blocked;
+ * nothing else; one for 2 in the list is a pipe of supervisor/log, and the child is told so
+ * (LOG_PIPE_VARIABLE); INT, TERM and HUP ignored, every other signal at its default, none blocked;
  * no core files; of the environment only what a child may see. A failing exec ends it with
  * exit code 127. */
 pid_t spawn_process(const struct spawn *spawn);

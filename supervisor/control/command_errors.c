@@ -1,7 +1,7 @@
 /* `errors`: what the workers refused, per class. Nothing is changed anywhere. */
 #include "supervisor/control/commands.h"
 #include "supervisor/control/gather.h"
-#include "supervisor/manager.h"
+#include "supervisor/manager/manager.h"
 #include "supervisor/iface/worker.h"
 
 #define ERRORS_MS 2000
@@ -30,5 +30,5 @@ errors_finish(struct gather *gather)
 void
 command_errors(struct request *request)
 {
-	gather_start(request, MSG_ERRORS, ERRORS_MS, false, errors_finish);
+	gather_start(request, NULL, ERRORS_MS, false, errors_finish);
 }

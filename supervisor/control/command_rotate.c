@@ -6,7 +6,7 @@
 #include "common/iface.h"
 #include "proto/parts.h"
 #include "supervisor/control/commands.h"
-#include "supervisor/manager.h"
+#include "supervisor/manager/manager.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/iface/worker.h"
 

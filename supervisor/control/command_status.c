@@ -2,9 +2,10 @@
  * each has answered or missed its deadline. Nothing is changed anywhere. */
 #include <unistd.h>
 
+#include "proto/parts.h"
 #include "supervisor/control/commands.h"
 #include "supervisor/control/gather.h"
-#include "supervisor/manager.h"
+#include "supervisor/manager/manager.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/iface/worker.h"
 
@@ -54,19 +55,69 @@ status_pack_waiting(struct pack *pack, const struct handover *handover)
 }
 
 static void
+status_pack_link(struct pack *pack, const struct worker *worker)
+{
+	const struct link *link =
+	    links_find(worker->supervisor->links, worker->iface.s);
+	char offload[LINK_OFFLOAD_SIZE];
+
+	pack_key_map(pack, "link");
+	pack_key_str(
+	    pack, "presence", link_presence_name(worker_link_presence(worker)));
+	pack_key_u64(pack, "index", link ? (uint64_t)link->index : 0);
+	pack_key_str(pack, "kind", link ? link->kind : "");
+	pack_key_u64(pack, "mtu", link ? link->mtu : 0);
+	if (link)
+		pack_key_u64(pack, "promiscuity", link->promiscuity);
+	else
+		pack_key_nil(pack, "promiscuity");
+	if (link && link_offload(link->name.s, offload) == 0)
+		pack_key_str(pack, "offload", offload);
+	else
+		pack_key_nil(pack, "offload");
+	pack_key_str(pack, "renamed", worker->link.renamed.s);
+	pack_end(pack);
+}
+
+static void
+status_pack_counts(struct pack *pack, const struct worker *worker)
+{
+	const struct link_counts counts = worker_link_counts(worker);
+
+	pack_key_link_counts(pack, "link_counts", &counts);
+}
+
+static void
+status_pack_warnings(struct pack *pack, const struct worker *worker)
+{
+	pack_key_array(pack, "warnings");
+	if (worker->link.overlap[0] != '\0')
+		pack_str(pack, worker->link.overlap);
+	if (worker_link_unmatched(worker))
+		pack_str(pack,
+		    "the filter has matched nothing for two intervals or more, while the "
+		    "interface counted packets");
+	pack_end(pack);
+}
+
+static void
 status_pack_worker(
     struct pack *pack, const struct worker *worker, const struct gather_part *part)
 {
 	const struct child *child = worker->child;
 	bool wanted = worker->enabled && !worker->leaving;
+	const char *reason;
+	const char *text;
+	enum worker_state state = worker_shown_state(worker, &reason, &text);
 
 	pack_key_map(pack, worker->iface.s);
 	pack_key_str(pack, "wanted", wanted ? "enabled" : "disabled");
 	if (worker->leaving)
 		pack_key_bool(pack, "leaving", true);
-	pack_key_str(pack, "state", worker_state_name(worker->state));
-	pack_key_str(pack, "reason", worker->reason);
-	pack_key_str(pack, "reason_text", worker->reason_text);
+	pack_key_str(pack, "entry", worker->configured_by);
+	pack_key_str(pack, "state", worker_state_name(state));
+	pack_key_str(pack, "reason", reason);
+	pack_key_str(pack, "reason_text", text);
 	pack_key_u64(pack, "pid", child ? (uint64_t)child_pid(child) : 0);
 	pack_key_u64(pack, "uptime_ms", child ? (uint64_t)child_uptime_ms(child) : 0);
 	pack_key_u64(pack, "restarts", worker->restarts);
@@ -74,6 +125,10 @@ status_pack_worker(
 	pack_key_u64(pack, "last_exit_ms", (uint64_t)worker->last_exit_ms);
 	status_pack_waiting(pack, &worker->handover);
 	pack_key_u64(pack, "rotations", worker->handover.count);
+	status_pack_link(pack, worker);
+	status_pack_counts(pack, worker);
+	status_pack_warnings(pack, worker);
+	pack_key_config(pack, "config", &worker->config);
 	gather_pack(pack, "worker", "worker_error", part, child);
 	pack_end(pack);
 }
@@ -102,5 +157,5 @@ status_finish(struct gather *gather)
 void
 command_status(struct request *request)
 {
-	gather_start(request, MSG_STATUS, STATUS_MS, true, status_finish);
+	gather_start(request, NULL, STATUS_MS, true, status_finish);
 }

@@ -5,7 +5,7 @@
 
 #include "common/iface.h"
 #include "common/text.h"
-#include "supervisor/manager.h"
+#include "supervisor/manager/manager.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/iface/worker.h"
 
@@ -13,6 +13,11 @@ request_handler *const commands_table[MSG_TYPE_MAX] = {
     [MSG_STATUS] = command_status,
     [MSG_ERRORS] = command_errors,
     [MSG_ROTATE] = command_rotate,
+    [MSG_ENABLE] = command_enable,
+    [MSG_DISABLE] = command_disable,
+    [MSG_UPDATE] = command_update,
+    [MSG_RELOAD] = command_reload,
+    [MSG_FLOWS] = command_flows,
 };
 
 static void

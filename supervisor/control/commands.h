@@ -7,10 +7,17 @@
 /* For control_new, whose ctx is the struct supervisor. */
 extern request_handler *const commands_table[MSG_TYPE_MAX];
 
-/* command_status.c, command_errors.c, command_rotate.c */
+/* command_status.c, command_errors.c, command_rotate.c, command_flows.c */
 request_handler command_status;
 request_handler command_errors;
 request_handler command_rotate;
+request_handler command_flows;
+
+/* command_change.c */
+request_handler command_enable;
+request_handler command_disable;
+request_handler command_update;
+request_handler command_reload;
 
 struct supervisor;
 struct worker;

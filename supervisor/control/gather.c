@@ -5,7 +5,7 @@
 
 #include "supervisor/child/child.h"
 #include "supervisor/control/commands.h"
-#include "supervisor/manager.h"
+#include "supervisor/manager/manager.h"
 #include "supervisor/control/relay.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/iface/worker.h"
@@ -50,20 +50,24 @@ gather_ask(struct gather_part *part, struct child *child, enum msg_type type,
 }
 
 void
-gather_start(struct request *request, enum msg_type type, int64_t allowance_ms,
+gather_start(struct request *request, struct pack *question, int64_t allowance_ms,
     bool and_store, void (*finish)(struct gather *gather))
 {
 	struct supervisor *supervisor = request->ctx;
+	enum msg_type type = request->msg.type;
 	struct gather *gather = NULL;
 	struct iface_name *names;
-	struct pack question;
+	struct pack plain;
 	size_t count;
 
 	if (!commands_ifaces(request, &names, &count))
 		return;
-	pack_init(&question);
-	pack_request(&question, type);
-	if (pack_finish(&question) == 0)
+	pack_init(&plain);
+	if (!question) {
+		pack_request(&plain, type);
+		question = &plain;
+	}
+	if (pack_finish(question) == 0)
 		gather = calloc(1, sizeof(*gather) + count * sizeof(gather->parts[0]));
 	if (!gather) {
 		pack_error(&request->answer, type, MSG_E_FAILED, "out of memory");
@@ -76,7 +80,7 @@ gather_start(struct request *request, enum msg_type type, int64_t allowance_ms,
 	gather->store.gather = gather;
 	gather->pending = 1; /* this function, so that no answer ends it before */
 	if (and_store && store_link_ready(&supervisor->store))
-		gather_ask(&gather->store, supervisor->store.child, type, &question,
+		gather_ask(&gather->store, supervisor->store.child, type, question,
 		    allowance_ms);
 	for (size_t i = 0; i < count; i++) {
 		const struct worker *worker = manager_find(supervisor, names[i].s);
@@ -84,16 +88,16 @@ gather_start(struct request *request, enum msg_type type, int64_t allowance_ms,
 		gather->parts[i].gather = gather;
 		gather->parts[i].iface = names[i];
 		gather_ask(&gather->parts[i], worker ? worker->child : NULL, type,
-		    &question, allowance_ms);
+		    question, allowance_ms);
 	}
 	if (--gather->pending == 0)
 		gather_finish(gather);
 out:
-	pack_fini(&question);
+	pack_fini(&plain);
 	free(names);
 }
 
-static const char *
+const char *
 gather_why_not(const struct gather_part *part, const struct child *child)
 {
 	if (!child)

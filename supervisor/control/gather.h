@@ -28,10 +28,15 @@ struct gather {
 };
 
 /* Asks the workers of the interfaces that the request names (all when it names none),
- * and the store when and_store. finish() makes the answer with pack_answer() ... but not
- * request_answer(), which follows by itself. What cannot be begun is answered here. */
-void gather_start(struct request *request, enum msg_type question, int64_t allowance_ms,
+ * and the store when and_store. `question` is not finished yet (NULL: the request's type
+ * and nothing else) and stays the caller's. finish() makes the answer with pack_answer()
+ * ... but not request_answer(), which follows by itself. What cannot be begun is answered
+ * here. */
+void gather_start(struct request *request, struct pack *question, int64_t allowance_ms,
     bool and_store, void (*finish)(struct gather *gather));
+
+/* Why there is no reply that went well. */
+const char *gather_why_not(const struct gather_part *part, const struct child *child);
 
 /* The reply's map under the key, relayed, or nil and, under error_key, why not. */
 void gather_pack(struct pack *pack, const char *key, const char *error_key,

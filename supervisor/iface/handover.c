@@ -8,7 +8,7 @@
 
 #include "common/log.h"
 #include "proto/parts.h"
-#include "supervisor/manager.h"
+#include "supervisor/manager/manager.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/iface/worker.h"
 
@@ -54,8 +54,9 @@ handover_wait(struct worker *worker, const char *format, ...)
 	handover->step = HANDOVER_WAITS;
 	if (strcmp(why, handover->why) != 0) {
 		memcpy(handover->why, why, sizeof(why));
-		log_warn("handover", "%s: rotation %" PRIu64 " waits: %s",
-		    worker->iface.s, handover->rotation, handover->why);
+		log_iface_warn("handover", worker->iface.s,
+		    "rotation %" PRIu64 " waits: %s", handover->rotation,
+		    handover->why);
 	}
 	loop_timer_set(worker->supervisor->loop, &handover->timer,
 	    backoff_next(&handover->backoff, 0));
@@ -88,8 +89,9 @@ handover_is_durable(struct worker *worker)
 	handover->failures = 0;
 	handover->why[0] = '\0';
 	backoff_init(&handover->backoff, 1000, 30000, INT64_MAX, false);
-	log_debug("handover", "%s: rotation %" PRIu64 " is durable: %" PRIu64 " flows",
-	    worker->iface.s, handover->rotation, handover->interval.flows);
+	log_iface_debug("handover", worker->iface.s,
+	    "rotation %" PRIu64 " is durable: %" PRIu64 " flows", handover->rotation,
+	    handover->interval.flows);
 	worker_answer_waits(worker, false, &result);
 	worker_step(worker);
 	manager_handover_slot_free(worker->supervisor);

@@ -13,7 +13,7 @@
 #include "common/log.h"
 #include "proto/parts.h"
 #include "supervisor/iface/error_file.h"
-#include "supervisor/manager.h"
+#include "supervisor/manager/manager.h"
 #include "supervisor/iface/records.h"
 #include "supervisor/supervisor.h"
 
@@ -52,8 +52,8 @@ worker_open_records(struct worker *worker)
 	fd = records_open(worker->supervisor->runtime.records_fd, &worker->iface);
 	if (fd == -EWOULDBLOCK) {
 		if (!worker->records_locked)
-			log_info("records", "%s: waiting for an old worker to end",
-			    worker->iface.s);
+			log_iface_info("records", worker->iface.s,
+			    "waiting for an old worker to end");
 		worker->records_locked = true;
 		worker_start_later(worker, WORKER_RECORDS_BUSY_MS);
 		return fd;
@@ -66,8 +66,8 @@ worker_open_records(struct worker *worker)
 	worker->records_locked = false;
 	worker->records_fd = fd;
 	if (!records_empty(fd))
-		log_info("records", "%s: a former worker's records are taken over",
-		    worker->iface.s);
+		log_iface_info("records", worker->iface.s,
+		    "a former worker's records are taken over");
 	return 0;
 }
 
@@ -125,14 +125,16 @@ worker_start(struct worker *worker)
 	if (rc != 0) {
 		int64_t delay = backoff_next(&worker->deaths, 0);
 
-		log_err("worker",
-		    "%s: its worker cannot be started: %s; trying again in %" PRId64
-		    " ms",
-		    worker->iface.s, strerror(-rc), delay);
+		log_iface_err("worker", worker->iface.s,
+		    "its worker cannot be started: %s; trying again in %" PRId64 " ms",
+		    strerror(-rc), delay);
 		worker_start_later(worker, delay);
 		return;
 	}
 	worker->applied = worker->config;
+	worker_link_start(worker);
+	if (records_empty(worker->records_fd))
+		worker_link_begin(worker);
 	worker->synced = false;
 	worker->ending = false;
 	worker->await_reap = false;
@@ -158,13 +160,13 @@ worker_set_records_aside(struct worker *worker)
 	int rc = records_set_aside(dir_fd, &worker->iface, name);
 
 	if (rc != 0) {
-		log_err("records", "%s: its damaged records cannot be set aside: %s",
-		    worker->iface.s, strerror(-rc));
+		log_iface_err("records", worker->iface.s,
+		    "its damaged records cannot be set aside: %s", strerror(-rc));
 		return;
 	}
-	log_err("records",
-	    "%s: its records are damaged; they are kept as %s/%s and counting begins anew",
-	    worker->iface.s, worker->supervisor->runtime.records, name);
+	log_iface_err("records", worker->iface.s,
+	    "its records are damaged; they are kept as %s/%s and counting begins anew",
+	    worker->supervisor->runtime.records, name);
 	close(worker->records_fd);
 	worker->records_fd = -1;
 	worker->dead_adopters = 0;
@@ -218,9 +220,9 @@ worker_on_died(void *arg, struct child *child)
 	}
 	worker->restarts++;
 	delay = backoff_next(&worker->deaths, child_uptime_ms(child));
-	log_warn("worker",
-	    "%s: its worker (process %d) has died; starting another in %" PRId64 " ms",
-	    worker->iface.s, (int)child_pid(child), delay);
+	log_iface_warn("worker", worker->iface.s,
+	    "its worker (process %d) has died; starting another in %" PRId64 " ms",
+	    (int)child_pid(child), delay);
 	if (worker->synced) {
 		worker_start_later(worker, delay);
 	} else {
@@ -240,7 +242,7 @@ worker_on_reaped(void *arg, struct child *child, int status)
 	child_exit_text(status, worker->last_exit);
 	worker->last_exit_ms = wall_now().ns / NS_PER_MS;
 	if (!expected)
-		log_warn("worker", "%s: process %d ended with %s", worker->iface.s,
+		log_iface_warn("worker", worker->iface.s, "process %d ended with %s",
 		    (int)child_pid(child), worker->last_exit);
 	if (!worker->await_reap)
 		return;
@@ -266,23 +268,37 @@ worker_renew(struct worker *worker)
 void
 worker_step(struct worker *worker)
 {
-	if (!worker->child || !worker->synced || worker->ending)
-		return;
-	handover_step(worker);
-	worker_command_step(worker);
+	if (worker->child && worker->synced && !worker->ending) {
+		handover_step(worker);
+		worker_command_step(worker);
+	}
+	worker_settle_check(worker);
 }
 
 /*
  * Wanted.
  */
 
-void
-worker_set_config(struct worker *worker, const struct capture_config *config)
+static void
+worker_take_entry(struct worker *worker, const struct config_iface *entry)
 {
-	if (capture_config_compare(&worker->config, config) == CAPTURE_SAME)
+	worker->named = entry->kind == CONFIG_IFACE_NAMED;
+	snprintf(worker->configured_by, sizeof(worker->configured_by), "%s",
+	    config_iface_text(entry));
+	worker->config = entry->capture;
+}
+
+void
+worker_set_entry(struct worker *worker, const struct config_iface *entry)
+{
+	bool same =
+	    capture_config_compare(&worker->config, &entry->capture) == CAPTURE_SAME;
+
+	worker_take_entry(worker, entry);
+	if (same)
 		return;
-	worker->config = *config;
-	log_info("worker", "%s: new settings", worker->iface.s);
+	worker->link.unmatched = 0;
+	log_iface_info("worker", worker->iface.s, "new settings");
 	if (worker->state == WORKER_ERROR)
 		worker_renew(worker);
 	worker_step(worker);
@@ -338,21 +354,34 @@ worker_abandon(struct worker *worker)
 
 int
 worker_new(struct worker **out, struct supervisor *supervisor,
-    const struct iface_name *iface, const struct capture_config *config)
+    const struct iface_name *iface, const struct config_iface *entry)
 {
-	struct worker *worker = calloc(1, sizeof(*worker));
+	struct worker *worker;
+	size_t count = 0;
 
+	TAILQ_FOREACH(worker, &supervisor->workers, entry) {
+		count++;
+	}
+	if (count >= WORKERS_MAX) {
+		log_iface_err("worker", iface->s,
+		    "is not counted: %d interfaces are, which is the most; take fewer "
+		    "with the configuration's patterns",
+		    WORKERS_MAX);
+		return -E2BIG;
+	}
+	worker = calloc(1, sizeof(*worker));
 	if (!worker)
 		return -ENOMEM;
 	worker->supervisor = supervisor;
 	worker->iface = *iface;
-	worker->config = *config;
-	worker->applied = *config;
+	worker_take_entry(worker, entry);
+	worker->applied = worker->config;
 	worker->enabled = true;
 	worker->state = WORKER_UNINITIALIZED;
 	worker->records_fd = -1;
 	snprintf(worker->label, sizeof(worker->label), "weir-worker %s", iface->s);
 	TAILQ_INIT(&worker->waits);
+	TAILQ_INIT(&worker->settle_waits);
 	worker->start_timer =
 	    (struct loop_timer){.fire = worker_on_start_timer, .arg = worker};
 	worker->poll_timer =
@@ -362,6 +391,7 @@ worker_new(struct worker **out, struct supervisor *supervisor,
 	backoff_init(&worker->deaths, 100, 30000, WORKER_HEALTHY_MS, true);
 	backoff_init(&worker->retries, 1000, 30000, 60000, true);
 	handover_init(worker);
+	worker_link_init(worker);
 	TAILQ_INSERT_TAIL(&supervisor->workers, worker, entry);
 	*out = worker;
 	worker_start(worker);
@@ -374,12 +404,14 @@ worker_free(struct worker *worker)
 	if (!worker)
 		return;
 	handover_fini(worker);
+	worker_link_fini(worker);
 	loop_timer_clear(worker_loop(worker), &worker->start_timer);
 	loop_timer_clear(worker_loop(worker), &worker->poll_timer);
 	loop_timer_clear(worker_loop(worker), &worker->retry_timer);
 	children_disown(worker->supervisor->children, worker);
 	worker_fail_waits(
 	    worker, true, MSG_E_NO_CHILD, "the interface is being removed");
+	worker_settle_gone(worker);
 	if (worker->records_fd >= 0)
 		close(worker->records_fd);
 	TAILQ_REMOVE(&worker->supervisor->workers, worker, entry);

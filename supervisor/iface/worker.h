@@ -4,6 +4,7 @@
  * at any point leads back to the same place.
  *
  *	worker.c          the process: start, end, what is wanted
+ *	worker_link.c     the interface as the kernel tells it
  *	worker_status.c   what it says of itself, errors that may pass
  *	worker_command.c  commands, one at a time, each with a number
  *	handover.c        rotate -> fetch -> append -> release
@@ -12,18 +13,20 @@
 #ifndef WEIR_SUPERVISOR_WORKER_H
 #define WEIR_SUPERVISOR_WORKER_H
 
-#include "common/capture_config.h"
+#include "common/config.h"
 #include "common/iface.h"
 #include "common/interval.h"
 #include "supervisor/loop/backoff.h"
 #include "supervisor/child/child.h"
 #include "supervisor/iface/handover.h"
+#include "supervisor/iface/settle.h"
+#include "supervisor/iface/worker_link.h"
 
 #define WORKER_POLL_MS 1000
 #define WORKER_STATUS_MS 2000
 #define WORKER_START_MS 30000 /* open, adopt, dial, first answer */
 #define WORKER_COMMAND_MS 5000
-#define WORKER_LOOK_MS 250 /* how often a missing interface is looked for */
+#define WORKERS_MAX CONFIG_IFACES_MAX
 
 struct supervisor;
 
@@ -62,6 +65,7 @@ struct command {
 	uint64_t file_id; /* the record file it is numbered in */
 	uint64_t rotation; /* release */
 	int64_t end_ms; /* rotate */
+	bool repeat; /* rotate: of a supervisor that is gone, frozen before our time */
 	bool last; /* rotate: chosen after the drain, nothing is counted after it */
 	struct capture_config config; /* update */
 	struct child_ask *ask; /* NULL while it cannot be sent */
@@ -74,6 +78,8 @@ struct worker {
 	char label[32];
 
 	/* wanted */
+	char configured_by[CONFIG_PATTERN_SIZE]; /* its name, a pattern, any-up */
+	bool named; /* by its name; else it goes when its interface goes */
 	struct capture_config config;
 	bool enabled;
 	bool leaving; /* to be drained, handed over and removed */
@@ -101,6 +107,8 @@ struct worker {
 	char last_exit[CHILD_EXIT_TEXT];
 	int64_t last_exit_ms;
 
+	struct worker_link link;
+
 	/* its record file */
 	int records_fd; /* -1: not open */
 	bool records_locked; /* by somebody else, and it was said */
@@ -113,20 +121,22 @@ struct worker {
 	int64_t boundary_ms;
 	bool last_rotation_done; /* leaving: after the drain */
 	TAILQ_HEAD(rotate_waits, rotate_wait) waits;
+	struct settle_waits settle_waits;
 
 	struct handover handover;
 };
 
 /* worker.c */
 
-/* Makes an interface and starts its process. 0 or -ENOMEM. */
+/* Makes an interface and starts its process. 0, -ENOMEM, or -E2BIG after having said in
+ * the log that there are too many. */
 int worker_new(struct worker **out, struct supervisor *supervisor,
-    const struct iface_name *iface, const struct capture_config *config);
+    const struct iface_name *iface, const struct config_iface *entry);
 void worker_free(struct worker *worker);
 
 /* Wanted from now on: other settings, or the end (manager_worker_gone follows), or both
  * taken back. */
-void worker_set_config(struct worker *worker, const struct capture_config *config);
+void worker_set_entry(struct worker *worker, const struct config_iface *entry);
 void worker_set_enabled(struct worker *worker, bool enabled);
 void worker_leave(struct worker *worker);
 void worker_stay(struct worker *worker);
@@ -150,6 +160,17 @@ void worker_resync(struct worker *worker);
 
 /* Not counting, and why; logged when that is news. */
 void worker_set_error(struct worker *worker, const char *reason, const char *text);
+
+/* In ERROR: whether another process might fare better now. */
+bool worker_cure_is_there(const struct worker *worker);
+
+/* In ERROR, and the cure is there: that process, at once. */
+void worker_retry_now(struct worker *worker);
+
+/* The state as it is shown: a worker whose interface has gone is in ERROR, whatever it says
+ * while it is being closed. Both texts are valid until the loop turns again. */
+enum worker_state worker_shown_state(
+    const struct worker *worker, const char **reason, const char **text);
 
 /* For the timers of the same names. */
 void worker_on_poll_timer(void *arg);

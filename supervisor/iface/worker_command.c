@@ -10,7 +10,7 @@
 
 #include "common/log.h"
 #include "proto/parts.h"
-#include "supervisor/manager.h"
+#include "supervisor/manager/manager.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/iface/worker.h"
 
@@ -63,7 +63,7 @@ command_choose(struct worker *worker)
 {
 	const struct handover *handover = &worker->handover;
 	bool drained = worker->state == WORKER_UNINITIALIZED;
-	bool wanted = worker->enabled && !worker->leaving;
+	bool wanted = worker->enabled && !worker->leaving && !worker->link.lost;
 	bool frozen = handover->rotation != 0;
 
 	if (frozen && handover->durable) {
@@ -75,6 +75,7 @@ command_choose(struct worker *worker)
 		/* Frozen for a supervisor that is gone; the repeat only answers. */
 		command_set(worker, MSG_ROTATE);
 		worker->command.seq = worker->seq;
+		worker->command.repeat = true;
 		worker->command.end_ms = command_wall_ms();
 		return true;
 	}
@@ -97,6 +98,13 @@ command_choose(struct worker *worker)
 	if (worker->leaving && drained && !frozen && !worker->last_rotation_done) {
 		command_set_rotate(worker, command_wall_ms());
 		worker->command.last = true;
+		return true;
+	}
+	/* The interval of an interface that is gone ends with it. */
+	if (worker->link.cut_due && !worker->leaving &&
+	    (drained || !worker->link.lost)) {
+		command_set_rotate(worker, command_wall_ms());
+		worker->link.cut_due = false;
 		return true;
 	}
 	/* At a boundary also while a generation waits: the worker answers busy and the
@@ -125,12 +133,19 @@ command_rotated(struct worker *worker, const struct msg *answer)
 		return;
 	}
 	if (!books_close(&interval.books))
-		log_err("books", "%s: the books of rotation %" PRIu64 " do not close",
-		    worker->iface.s, worker->command.seq);
+		log_iface_err("books", worker->iface.s,
+		    "the books of rotation %" PRIu64 " do not close",
+		    worker->command.seq);
 	/* Not any rotation that is answered by a drained worker: one whose answer was lost
 	 * with its worker is repeated, and there may be an interval after it. */
 	if (worker->leaving && worker->command.last)
 		worker->last_rotation_done = true;
+	if (!worker->command.repeat) {
+		interval.link = worker_link_counts(worker);
+		worker_link_ended(
+		    worker, &interval.link, interval.books.received.packets);
+		worker_link_begin(worker);
+	}
 	handover_begin(worker, worker->command.seq, file_id, &interval);
 }
 
@@ -150,9 +165,9 @@ command_disabled(struct worker *worker, const struct msg *answer)
 
 		view_u64(witness, "kernel", UINT64_MAX, &kernel);
 		view_u64(witness, "handed_over", UINT64_MAX, &handed_over);
-		log_warn("books",
-		    "%s: the kernel counted %" PRIu64 " packets, the worker %" PRIu64,
-		    worker->iface.s, kernel, handed_over);
+		log_iface_warn("books", worker->iface.s,
+		    "the kernel counted %" PRIu64 " packets, the worker %" PRIu64,
+		    kernel, handed_over);
 	}
 }
 
@@ -180,8 +195,8 @@ command_refused(struct worker *worker, const struct msg *answer)
 	view_text(answer->body, "text", text, sizeof(text));
 	worker->command.active = false;
 	if (type == MSG_ROTATE && answer->error == MSG_E_BUSY) {
-		log_info(
-		    "handover", "%s: the interval grows: %s", worker->iface.s, text);
+		log_iface_info(
+		    "handover", worker->iface.s, "the interval grows: %s", text);
 		/* Who waits, waits for the one that is frozen, if we know of it. */
 		if (worker->handover.rotation == 0) {
 			worker_fail_waits(worker, false, MSG_E_BUSY, "%s", text);
@@ -189,7 +204,7 @@ command_refused(struct worker *worker, const struct msg *answer)
 		}
 		return;
 	}
-	log_warn("worker", "%s: %s was refused: %s: %s", worker->iface.s,
+	log_iface_warn("worker", worker->iface.s, "%s was refused: %s: %s",
 	    msg_policy(type)->name, msg_error_name(answer->error), text);
 	if (type == MSG_ROTATE)
 		worker_fail_waits(worker, false, MSG_E_FAILED, "%s", text);
@@ -274,7 +289,9 @@ worker_command_step(struct worker *worker)
 		worker->finished = true;
 		worker->ending = true;
 		child_close(worker->child);
-	} else if (wanted && worker->state == WORKER_UNINITIALIZED) {
+	} else if (wanted && worker->state == WORKER_UNINITIALIZED &&
+	    (!worker->link.lost ||
+		links_find(worker->supervisor->links, worker->iface.s))) {
 		worker_renew(worker);
 	}
 }

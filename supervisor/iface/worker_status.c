@@ -3,16 +3,12 @@
  * a successor would fare better. */
 #include <errno.h>
 #include <inttypes.h>
-#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "common/log.h"
 #include "proto/parts.h"
-#include "supervisor/manager.h"
+#include "supervisor/manager/manager.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/iface/worker.h"
 
@@ -52,7 +48,10 @@ worker_set_error(struct worker *worker, const char *reason, const char *text)
 	worker->state = WORKER_ERROR;
 	snprintf(worker->reason, sizeof(worker->reason), "%s", reason);
 	snprintf(worker->reason_text, sizeof(worker->reason_text), "%s", text);
-	log_warn("worker", "%s: not counting: %s%s%s", worker->iface.s, reason,
+	worker_settle_check(worker);
+	if (worker->link.lost)
+		return; /* that it is gone has been said */
+	log_iface_warn("worker", worker->iface.s, "not counting: %s%s%s", reason,
 	    text[0] != '\0' ? ": " : "", text);
 }
 
@@ -84,32 +83,18 @@ worker_cure(const struct worker *worker)
 	return CURE_TIME;
 }
 
-static bool
-worker_iface_is_up(const struct worker *worker)
-{
-	struct ifreq request = {.ifr_flags = 0};
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	bool up;
-
-	if (fd < 0)
-		return false;
-	memcpy(request.ifr_name, worker->iface.s, sizeof(request.ifr_name));
-	up =
-	    ioctl(fd, SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_UP) != 0;
-	close(fd);
-	return up;
-}
-
-static bool
+bool
 worker_cure_is_there(const struct worker *worker)
 {
+	enum link_presence presence = worker_link_presence(worker);
+
 	switch (worker_cure(worker)) {
 	case CURE_NONE:
 		return false;
 	case CURE_APPEARS:
-		return if_nametoindex(worker->iface.s) != 0;
+		return presence == LINK_UP || presence == LINK_DOWN;
 	case CURE_UP:
-		return worker_iface_is_up(worker);
+		return presence == LINK_UP;
 	case CURE_TIME:
 		return true;
 	}
@@ -124,11 +109,8 @@ worker_plan_retry(struct worker *worker)
 	if (worker->retry_timer.armed || worker->ending ||
 	    worker_cure(worker) == CURE_NONE)
 		return;
-	if (!worker_cure_is_there(worker)) {
-		loop_timer_set(
-		    worker->supervisor->loop, &worker->retry_timer, WORKER_LOOK_MS);
-		return;
-	}
+	if (!worker_cure_is_there(worker))
+		return; /* worker_link_changed() will tell */
 	well_ms = worker->active_since.ns != 0
 	    ? mono_ms_between(worker->active_since, mono_now())
 	    : 0;
@@ -137,17 +119,32 @@ worker_plan_retry(struct worker *worker)
 }
 
 void
+worker_retry_now(struct worker *worker)
+{
+	if (worker->state == WORKER_ERROR && worker->child && worker->synced &&
+	    worker->enabled && !worker->leaving && !worker->link.lost &&
+	    worker_cure_is_there(worker))
+		worker_renew(worker);
+}
+
+void
 worker_on_retry_timer(void *arg)
 {
-	struct worker *worker = arg;
+	worker_retry_now(arg);
+}
 
-	if (worker->state != WORKER_ERROR || !worker->child || !worker->synced ||
-	    !worker->enabled || worker->leaving)
-		return;
-	if (worker_cure_is_there(worker))
-		worker_renew(worker);
-	else
-		worker_plan_retry(worker);
+enum worker_state
+worker_shown_state(const struct worker *worker, const char **reason, const char **text)
+{
+	static const char gone[] = "gone";
+
+	*reason = worker->reason;
+	*text = worker->reason_text;
+	if (!worker->link.lost)
+		return worker->state;
+	*reason = gone;
+	*text = "the interface is not there any more";
+	return WORKER_ERROR;
 }
 
 /*
@@ -174,11 +171,10 @@ worker_read_frozen(struct worker *worker, const struct msg *answer, uint64_t fil
 	known = view_interval(frozen, "interval", &interval) == 0;
 	handover_begin(worker, rotation, file_id, known ? &interval : NULL);
 	if (!worker->handover.has_interval && rotation != worker->seq)
-		log_err("handover",
-		    "%s: rotation %" PRIu64
-		    " cannot be handed over: its worker does not "
+		log_iface_err("handover", worker->iface.s,
+		    "rotation %" PRIu64 " cannot be handed over: its worker does not "
 		    "tell the interval",
-		    worker->iface.s, rotation);
+		    rotation);
 	return 0;
 }
 
@@ -227,7 +223,7 @@ worker_read_state(struct worker *worker, const struct msg *answer)
 	worker->reason[0] = worker->reason_text[0] = '\0';
 	if (state == WORKER_ACTIVE && before != WORKER_ACTIVE) {
 		worker->active_since = mono_now();
-		log_info("worker", "%s: counting, process %d", worker->iface.s,
+		log_iface_info("worker", worker->iface.s, "counting, process %d",
 		    (int)child_pid(worker->child));
 	}
 	return 0;

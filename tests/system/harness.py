@@ -15,6 +15,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 
@@ -107,6 +108,12 @@ class Namespace:
             os.close(there)
         return sock
 
+    def send(self, iface, frame, count=1):
+        sock = self.packet_socket(iface)
+        for _ in range(count):
+            sock.send(frame)
+        sock.close()
+
     def close(self):
         run("ip", "netns", "del", self.name, check=False)
         atexit.unregister(self.close)
@@ -120,7 +127,8 @@ def setns(fd):
 
 
 class Daemon:
-    """A supervisor with its directories and configuration."""
+    """A supervisor with its directories and configuration. Interfaces are names, or maps
+    with the keys of an entry, whose values are written as they are."""
 
     def __init__(self, ifaces, namespace=None, rotation="1h", extra="", umask=0o022,
                  keys=None, directory=None, start=True):
@@ -136,12 +144,13 @@ class Daemon:
         self.log_path = os.path.join(self.dir, "log")
         self.umask = umask
         self.process = None
+        self.requester = None
         atexit.register(self.close)
         self.write_config(ifaces, rotation, extra, keys or {})
         if start:
             self.start()
 
-    def write_config(self, ifaces, rotation="1h", extra="", keys=None):
+    def write_config(self, ifaces, rotation="1h", extra="", keys=None, path=None):
         lines = ["runtime: %s" % self.runtime, "records: %s" % self.records,
                  "store: %s" % self.store, "errors: %s" % self.errors, "rotation: %s" % rotation,
                  'worker_user: "%d"' % WORKER_USER, 'store_user: "%d"' % STORE_USER,
@@ -149,11 +158,15 @@ class Daemon:
         if extra:
             lines.append(extra)
         lines.append("interfaces:")
-        for name in ifaces:
-            lines.append('  - name: "%s"' % name)
-            for key, value in ((keys or {}).get(name) or {}).items():
+        for iface in ifaces:
+            entry = dict(iface) if isinstance(iface, dict) else {"name": iface}
+            name = entry.pop("name")
+            # What JSON quotes is quoted for YAML too.
+            lines.append("  - name: %s" % json.dumps(name, ensure_ascii=False))
+            entry.update((keys or {}).get(name) or {})
+            for key, value in entry.items():
                 lines.append("    %s: %s" % (key, value))
-        with open(self.config, "w") as f:
+        with open(path or self.config, "w") as f:
             f.write("\n".join(lines) + "\n")
 
     def command(self):
@@ -171,6 +184,38 @@ class Daemon:
     def log_text(self):
         with open(self.log_path, errors="replace") as f:
             return f.read()
+
+    def ask(self, kind, **keys):
+        """A request without weirctl: for what is asked often or must not take time."""
+        from requester import Requester
+        if self.requester is None:
+            self.requester = Requester(self.socket)
+        try:
+            return self.requester.ask(kind, **keys)
+        except (OSError, RuntimeError):
+            self.requester.close()
+            self.requester = None
+            raise
+
+    def now(self, name):
+        """The status of one interface; {} when there is none of that name."""
+        return self.ask("status", ifaces=[name]).get("ifaces", {}).get(name, {})
+
+    def packets(self, name):
+        """What the running interval has counted; -1 while nobody tells."""
+        worker = self.now(name).get("worker")
+        return worker["interval"]["books"]["packets"] if worker else -1
+
+    def wait_answers(self, seconds=20):
+        """Until the daemon answers clients, whatever its interfaces do."""
+        def answers():
+            if self.process.poll() is not None:
+                raise AssertionError("the daemon ended: " + self.log_text())
+            try:
+                return self.ask("ping")["ok"]
+            except (OSError, RuntimeError):
+                return False
+        wait_for(answers, seconds)
 
     def wait_active(self, seconds=20):
         def all_active():
@@ -213,8 +258,14 @@ class Daemon:
         total = self.query("iface", "-n", "0", *options)["total"]
         return total["packets"], total["bytes"]
 
+    def hang_up(self):
+        if self.requester:
+            self.requester.close()
+        self.requester = None
+
     def stop(self, seconds=30):
         """SIGTERM; the exit code."""
+        self.hang_up()
         self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(seconds)
         self.log.close()
@@ -222,12 +273,14 @@ class Daemon:
         return code
 
     def kill(self):
+        self.hang_up()
         self.process.kill()
         self.process.wait()
         self.log.close()
         self.process = None
 
     def close(self):
+        self.hang_up()
         if self.process and self.process.poll() is None:
             self.process.terminate()
             try:
@@ -289,6 +342,35 @@ def read_json(path, *options, check=True, stdin=None):
     except ValueError:
         raise AssertionError("not JSON: %r" % done.stdout[:500])
     return done.returncode, document, done.stderr.decode(errors="replace")
+
+
+class Sender(threading.Thread):
+    """Packets of many flows on an interface until told to stop; knows how many it sent."""
+
+    def __init__(self, ns, flows=10000, pps=5000, iface="va"):
+        super().__init__(daemon=True)
+        self.sock = ns.packet_socket(iface)
+        self.frames = [ethernet(ipv4("10.1.%d.%d" % (i >> 8 & 255, i & 255), "10.9.0.1", 17,
+                                     udp(1024 + (i >> 16), 53, b"x" * 20)))
+                       for i in range(flows)]
+        self.pps = pps
+        self.sent = 0
+        self.going = True
+
+    def run(self):
+        start = time.monotonic()
+        while self.going:
+            due = int((time.monotonic() - start) * self.pps)
+            while self.sent < due:
+                self.sock.send(self.frames[self.sent % len(self.frames)])
+                self.sent += 1
+            time.sleep(0.002)
+
+    def stop(self):
+        self.going = False
+        self.join()
+        self.sock.close()
+        return self.sent
 
 
 def books_close(books):

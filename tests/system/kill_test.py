@@ -8,38 +8,10 @@ import threading
 import time
 import unittest
 
-from harness import BIN, Daemon, Namespace, ethernet, ipv4, main, need_root, udp, wait_for
+from harness import (BIN, Daemon, Namespace, Sender, ethernet, ipv4, main, need_root, udp,
+                     wait_for)
 
 need_root()
-
-
-class Sender(threading.Thread):
-    """Packets of many flows on va until told to stop; knows how many it sent."""
-
-    def __init__(self, ns, flows=10000, pps=5000):
-        super().__init__(daemon=True)
-        self.sock = ns.packet_socket("va")
-        self.frames = [ethernet(ipv4("10.1.%d.%d" % (i >> 8 & 255, i & 255), "10.9.0.1", 17,
-                                     udp(1024 + (i >> 16), 53, b"x" * 20)))
-                       for i in range(flows)]
-        self.pps = pps
-        self.sent = 0
-        self.going = True
-
-    def run(self):
-        start = time.monotonic()
-        while self.going:
-            due = int((time.monotonic() - start) * self.pps)
-            while self.sent < due:
-                self.sock.send(self.frames[self.sent % len(self.frames)])
-                self.sent += 1
-            time.sleep(0.002)
-
-    def stop(self):
-        self.going = False
-        self.join()
-        self.sock.close()
-        return self.sent
 
 
 def active_pid(daemon, iface, not_pid):

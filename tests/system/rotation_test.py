@@ -4,9 +4,9 @@ import os
 import time
 import unittest
 
-from harness import (ACK, Daemon, Namespace, PSH, SYN, ethernet, ipv4, main, need_root, tcp,
-                     udp, wait_for)
-from kill_test import Sender
+from harness import (ACK, Daemon, Namespace, PSH, SYN, Sender, ethernet, ipv4, main,
+                     need_root, tcp, udp, wait_for)
+from requester import ask_many
 
 need_root()
 
@@ -124,7 +124,6 @@ class Rotation(unittest.TestCase):
         sock.close()
         wait_for(lambda: self.counted("vb") == 500)
         before = self.daemon.iface("vb")["worker"]["interval"]["books"]
-        from protocol_test import ask_many
         self.assertEqual(ask_many(self.daemon.socket, "status", 1000), 1000)
         self.assertEqual(self.daemon.iface("vb")["worker"]["interval"]["books"], before)
         done = self.daemon.rotate()

@@ -1,0 +1,244 @@
+#include "client/check/host.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <pwd.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "client/check/verdict.h"
+#include "common/text.h"
+
+#define PROGRAM "weir-supervisor"
+
+int
+check_supervisor_find(char *out, size_t size, const char *worker_path)
+{
+	const char *slash = strrchr(worker_path, '/');
+	int n = snprintf(out, size, "%.*s/" PROGRAM,
+	    (int)(slash ? slash - worker_path : 0), worker_path);
+
+	if (slash && n > 0 && (size_t)n < size && access(out, X_OK) == 0)
+		return 0;
+	n = snprintf(out, size, WEIR_SBINDIR "/" PROGRAM);
+	return n > 0 && (size_t)n < size && access(out, X_OK) == 0 ? 0 : -ENOENT;
+}
+
+static int
+supervisor_start(const char *path, const char *config_path, int output, pid_t *pid)
+{
+	char program[] = PROGRAM;
+	char check[] = "--check";
+	char config_option[] = "-c";
+	char *config_word = strdup(config_path);
+	char *const argv[] = {program, check, config_option, config_word, NULL};
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	sigset_t defaults;
+	int rc;
+
+	if (!config_word)
+		return -ENOMEM;
+	sigemptyset(&defaults);
+	sigaddset(&defaults, SIGPIPE);
+	posix_spawn_file_actions_init(&actions);
+	posix_spawnattr_init(&attributes);
+	rc = posix_spawn_file_actions_addopen(
+	    &actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+	if (rc == 0)
+		rc = posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
+	if (rc == 0)
+		rc = posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
+	if (rc == 0)
+		rc = posix_spawnattr_setsigdefault(&attributes, &defaults);
+	if (rc == 0)
+		rc = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+	if (rc == 0)
+		rc = posix_spawn(pid, path, &actions, &attributes, argv, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	posix_spawnattr_destroy(&attributes);
+	free(config_word);
+	return -rc;
+}
+
+int
+check_supervisor_run(const char *path, const char *config_path,
+    void (*line)(void *arg, const char *text, size_t len), void *arg)
+{
+	int ends[2] = {-1, -1};
+	FILE *file = NULL;
+	char *text = NULL;
+	size_t size = 0;
+	ssize_t n;
+	int status;
+	pid_t pid;
+	int rc;
+
+	if (pipe2(ends, O_CLOEXEC) != 0)
+		return -errno;
+	file = fdopen(ends[0], "r");
+	if (!file) {
+		rc = -errno;
+		close(ends[0]);
+		close(ends[1]);
+		return rc;
+	}
+	rc = supervisor_start(path, config_path, ends[1], &pid);
+	close(ends[1]);
+	if (rc != 0)
+		goto out;
+	while ((n = getline(&text, &size, file)) > 0) {
+		if (text[n - 1] == '\n')
+			n--;
+		line(arg, text, (size_t)n);
+	}
+	while (waitpid(pid, &status, 0) < 0) {
+		if (errno == EINTR)
+			continue;
+		rc = -errno;
+		goto out;
+	}
+	rc = WIFEXITED(status) ? WEXITSTATUS(status) : -ECANCELED;
+out:
+	free(text);
+	fclose(file);
+	return rc;
+}
+
+/* Without the last component, in place; "/" stays. */
+static void
+cut_to_parent(char *path)
+{
+	size_t len = strlen(path);
+
+	while (len > 1 && path[len - 1] == '/')
+		len--;
+	while (len > 1 && path[len - 1] != '/')
+		len--;
+	while (len > 1 && path[len - 1] == '/')
+		len--;
+	path[len] = '\0';
+}
+
+/* 0 when it is a directory or nothing is there, else negative errno. Who may not look
+ * cannot tell; root will. */
+static int
+is_directory(const char *path, bool *there)
+{
+	struct stat st;
+
+	*there = stat(path, &st) == 0;
+	if (*there)
+		return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
+	*there = errno == EACCES;
+	return errno == ENOENT || errno == EACCES ? 0 : -errno;
+}
+
+/* Whether a start can make or open it: true, or a fault in `text`. */
+static bool
+can_be_made(const char *key, const char *path, char *text, size_t size)
+{
+	char parent[PATH_MAX];
+	char quoted[PATH_MAX * 4 + 8];
+	bool there;
+	int rc = is_directory(path, &there);
+
+	if (rc == 0 && there)
+		return true;
+	if (rc != 0) {
+		snprintf(text, size, "%s: %s cannot be opened as a directory: %s", key,
+		    path, strerror(-rc));
+		return false;
+	}
+	snprintf(parent, sizeof(parent), "%s", path);
+	cut_to_parent(parent);
+	if (is_directory(parent, &there) == 0 && there)
+		return true;
+	check_quote(quoted, sizeof(quoted), parent);
+	snprintf(text, size,
+	    "%s: the directory %s does not exist; create it: mkdir -p %s", key, parent,
+	    quoted);
+	return false;
+}
+
+int
+check_directories(const struct config *config,
+    void (*line)(void *arg, const char *text, size_t len), void *arg)
+{
+	char text[PATH_MAX * 6];
+	int faults = 0;
+
+	if (!can_be_made("store", config->store, text, sizeof(text))) {
+		line(arg, text, strlen(text));
+		faults++;
+	}
+	/* without a value it is chosen at the start */
+	if (config->records[0] != '\0' &&
+	    !can_be_made("records", config->records, text, sizeof(text))) {
+		line(arg, text, strlen(text));
+		faults++;
+	}
+	return faults;
+}
+
+int
+check_worker_user(const struct config *config, char out[static CHECK_USER_SIZE])
+{
+	const struct passwd *entry;
+	uint64_t number;
+
+	/* a number needs no entry; its group is then the same number */
+	if (text_to_number(config->worker_user, &number) == 0) {
+		if (number >= UINT32_MAX)
+			return -ENOENT;
+		entry = getpwuid((uid_t)number);
+		snprintf(out, CHECK_USER_SIZE, "%u:%u", (unsigned)number,
+		    entry ? (unsigned)entry->pw_gid : (unsigned)number);
+		return 0;
+	}
+	entry = getpwnam(config->worker_user);
+	if (!entry)
+		return -ENOENT;
+	snprintf(out, CHECK_USER_SIZE, "%u:%u", (unsigned)entry->pw_uid,
+	    (unsigned)entry->pw_gid);
+	return 0;
+}
+
+void
+check_missing_rights(char out[static CHECK_MISSING_SIZE])
+{
+	static const struct {
+		unsigned number;
+		const char *name;
+	} needed[] = {
+	    {CAP_NET_RAW, "CAP_NET_RAW"},
+	    {CAP_SETUID, "CAP_SETUID"},
+	    {CAP_SETGID, "CAP_SETGID"},
+	    {CAP_SETPCAP, "CAP_SETPCAP"},
+	    {CAP_CHOWN, "CAP_CHOWN"},
+	    {CAP_KILL, "CAP_KILL"},
+	};
+	struct __user_cap_header_struct header = {
+	    .version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {{0}};
+	size_t used = 0;
+
+	out[0] = '\0';
+	if (syscall(SYS_capget, &header, data) != 0)
+		return;
+	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+		if (data[CAP_TO_INDEX(needed[i].number)].effective &
+		    CAP_TO_MASK(needed[i].number))
+			continue;
+		used += (size_t)snprintf(out + used, CHECK_MISSING_SIZE - used, "%s%s",
+		    used > 0 ? " " : "", needed[i].name);
+	}
+}

@@ -1,0 +1,71 @@
+/* The file as text, bounded: how large a configuration may be is known before it is read. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/config_private.h"
+
+static int
+read_file(const char *path, char **text, size_t *len)
+{
+	char *buf = malloc(CONFIG_FILE_MAX + 1);
+	size_t used = 0;
+	ssize_t n;
+	int rc = 0;
+	int fd;
+
+	if (!buf)
+		return -ENOMEM;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		rc = -errno;
+		free(buf);
+		return rc;
+	}
+	/* One byte more than is allowed tells a file that is too large. */
+	while (used < CONFIG_FILE_MAX + 1) {
+		n = read(fd, buf + used, CONFIG_FILE_MAX + 1 - used);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			rc = -errno;
+		if (n <= 0)
+			break;
+		used += (size_t)n;
+	}
+	close(fd);
+	if (rc != 0) {
+		free(buf);
+		return rc;
+	}
+	*text = buf;
+	*len = used;
+	return 0;
+}
+
+int
+config_load(const char *path, struct config *config,
+    void (*fault)(void *arg, const char *line), void *arg)
+{
+	char *line;
+	char *text = NULL;
+	size_t len = 0;
+	int rc = read_file(path, &text, &len);
+
+	if (rc != 0) {
+		if (asprintf(&line, "%s: cannot be read: %s", path, strerror(-rc)) <
+		    0) {
+			fault(arg, "out of memory");
+			return -EINVAL;
+		}
+		fault(arg, line);
+		free(line);
+		return -EINVAL;
+	}
+	rc = config_parse(path, text, len, config, fault, arg);
+	free(text);
+	return rc;
+}

@@ -1,0 +1,219 @@
+/* Entries in messages. What comes in is held to the rules of the configuration file,
+ * apart from where a file has quotes and lists: whoever sends it may have read no file. */
+#include "proto/entries.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/iface_pattern.h"
+#include "common/text.h"
+#include "proto/parts.h"
+
+#define SHOWN_SIZE 80
+
+void
+pack_key_entries(struct pack *pack, const char *key, const struct config_iface *entries,
+    size_t count)
+{
+	pack_key_array(pack, key);
+	for (size_t i = 0; i < count; i++) {
+		const struct config_iface *entry = &entries[i];
+
+		pack_map(pack);
+		if (entry->kind == CONFIG_IFACE_NAMED)
+			pack_key_str(pack, "name", entry->name.s);
+		else if (entry->kind == CONFIG_IFACE_PATTERN)
+			pack_key_str(pack, "pattern", entry->pattern);
+		else
+			pack_key_bool(pack, "any_up", true);
+		if (entry->not_count > 0) {
+			pack_key_array(pack, "not");
+			for (size_t j = 0; j < entry->not_count; j++)
+				pack_str(pack, entry->not [j]);
+			pack_end(pack);
+		}
+		pack_key_config(pack, "config", &entry->capture);
+		pack_end(pack);
+	}
+	pack_end(pack);
+}
+
+static int __attribute__((format(printf, 2, 3)))
+refuse(char why[static ENTRIES_WHY_SIZE], const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(why, ENTRIES_WHY_SIZE, format, ap);
+	va_end(ap);
+	return -EPROTO;
+}
+
+/* A pattern, or (with a name as well) what an interface can be called. */
+static int
+check_pattern(const char *text, bool name_will_do, char why[static ENTRIES_WHY_SIZE])
+{
+	char reason[IFACE_PATTERN_WHY_SIZE];
+	char shown[SHOWN_SIZE];
+	struct iface_name name;
+
+	text_escape(shown, sizeof(shown), text, strlen(text));
+	if (iface_pattern_is(text)) {
+		if (iface_pattern_check(text, reason) != 0)
+			return refuse(why, "\"%s\" %s", shown, reason);
+		return 0;
+	}
+	if (!name_will_do)
+		return refuse(why, "\"%s\" is not a pattern", shown);
+	if (iface_pattern_name(text, &name) != 0)
+		return refuse(why, "\"%s\" is not an interface name", shown);
+	return 0;
+}
+
+static int
+view_not(const msgpack_object *map, struct config_iface *out,
+    char why[static ENTRIES_WHY_SIZE])
+{
+	const msgpack_object *list;
+	int rc = view_array(map, "not", &list);
+
+	if (rc == -ENOENT)
+		return 0;
+	if (rc != 0 || out->kind == CONFIG_IFACE_NAMED)
+		return refuse(
+		    why, "\"not\" is a list, and only with a pattern or any_up");
+	if (list->via.array.size > CONFIG_NOT_MAX)
+		return refuse(why, "\"not\" has %" PRIu32 " members; at most %d",
+		    list->via.array.size, CONFIG_NOT_MAX);
+	for (uint32_t i = 0; i < list->via.array.size; i++) {
+		const msgpack_object *text = &list->via.array.ptr[i];
+
+		if (text->type != MSGPACK_OBJECT_STR ||
+		    text->via.str.size >= CONFIG_PATTERN_SIZE ||
+		    memchr(text->via.str.ptr, '\0', text->via.str.size))
+			return refuse(why,
+			    "a member of \"not\" is no text of at most %d bytes",
+			    CONFIG_PATTERN_SIZE - 1);
+		memcpy(out->not [i], text -> via.str.ptr, text->via.str.size);
+		out->not [i][text->via.str.size] = '\0';
+		rc = check_pattern(out->not [i], true, why);
+		if (rc != 0)
+			return rc;
+	}
+	out->not_count = list->via.array.size;
+	return 0;
+}
+
+static int
+view_kind(const msgpack_object *map, struct config_iface *out,
+    char why[static ENTRIES_WHY_SIZE])
+{
+	const bool name = view_get(map, "name") != NULL;
+	const bool pattern = view_get(map, "pattern") != NULL;
+	const bool any_up = view_get(map, "any_up") != NULL;
+	char text[IFACE_NAME_SIZE];
+	bool yes = false;
+
+	if (name + pattern + any_up != 1)
+		return refuse(
+		    why, "an entry has one of \"name\", \"pattern\", \"any_up\"");
+	if (pattern) {
+		out->kind = CONFIG_IFACE_PATTERN;
+		if (view_str(map, "pattern", out->pattern, sizeof(out->pattern)) != 0)
+			return refuse(why, "\"pattern\" is a text of at most %d bytes",
+			    CONFIG_PATTERN_SIZE - 1);
+		return check_pattern(out->pattern, false, why);
+	}
+	if (any_up) {
+		out->kind = CONFIG_IFACE_ANY_UP;
+		if (view_bool(map, "any_up", &yes) != 0 || !yes)
+			return refuse(why, "\"any_up\" can only be true");
+		return 0;
+	}
+	out->kind = CONFIG_IFACE_NAMED;
+	if (view_str(map, "name", text, sizeof(text)) != 0 ||
+	    iface_name_set(&out->name, text) != 0)
+		return refuse(why, "\"name\" is not an interface name");
+	if (strcmp(text, "any") == 0)
+		return refuse(why, "\"any\" is not supported; any_up takes what is up");
+	return 0;
+}
+
+static int
+view_entry(const msgpack_object *map, struct config_iface *out,
+    char why[static ENTRIES_WHY_SIZE])
+{
+	char shown[SHOWN_SIZE];
+	int rc;
+
+	if (map->type != MSGPACK_OBJECT_MAP)
+		return refuse(why, "an entry is a map");
+	rc = view_kind(map, out, why);
+	if (rc == 0)
+		rc = view_not(map, out, why);
+	if (rc != 0)
+		return rc;
+	rc = view_config(map, "config", &out->capture);
+	if (rc == 0)
+		return 0;
+	text_escape(shown, sizeof(shown), config_iface_text(out),
+	    strlen(config_iface_text(out)));
+	return refuse(why, "%s: \"config\" %s", shown,
+	    rc == -ERANGE       ? "has a value out of range"
+		: rc == -ENOENT ? "is missing or lacks a key"
+				: "or a key of it is of another type");
+}
+
+static const struct config_iface *
+find_same(const struct config_iface *entries, size_t count)
+{
+	const struct config_iface *last = &entries[count];
+
+	for (size_t i = 0; i < count; i++) {
+		if (entries[i].kind == last->kind &&
+		    strcmp(config_iface_text(&entries[i]), config_iface_text(last)) ==
+			0)
+			return &entries[i];
+	}
+	return NULL;
+}
+
+int
+view_entries(const msgpack_object *map, const char *key, struct config_iface **out,
+    size_t *count, char why[static ENTRIES_WHY_SIZE])
+{
+	const msgpack_object *list;
+	struct config_iface *entries;
+	char shown[SHOWN_SIZE];
+	uint32_t n;
+	int rc = 0;
+
+	if (view_array(map, key, &list) != 0)
+		return refuse(why, "\"%s\" is missing or no list", key);
+	n = list->via.array.size;
+	if (n > CONFIG_IFACES_MAX)
+		return refuse(
+		    why, "%" PRIu32 " entries; at most %d", n, CONFIG_IFACES_MAX);
+	entries = calloc(n > 0 ? n : 1, sizeof(*entries));
+	if (!entries)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < n && rc == 0; i++) {
+		rc = view_entry(&list->via.array.ptr[i], &entries[i], why);
+		if (rc != 0 || !find_same(entries, i))
+			continue;
+		text_escape(shown, sizeof(shown), config_iface_text(&entries[i]),
+		    strlen(config_iface_text(&entries[i])));
+		rc = refuse(why, "two entries for \"%s\"", shown);
+	}
+	if (rc != 0) {
+		free(entries);
+		return rc;
+	}
+	*out = entries;
+	*count = n;
+	return 0;
+}

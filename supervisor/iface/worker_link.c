@@ -1,0 +1,244 @@
+#include "supervisor/iface/worker_link.h"
+
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/text.h"
+#include "supervisor/iface/worker.h"
+#include "supervisor/manager/manager.h"
+#include "supervisor/supervisor.h"
+
+#define LINK_UNMATCHED_MAX 2
+
+/* An interface that is being made is down for a moment, and so is one that is being
+ * deleted: neither is worth a line. */
+#define LINK_DOWN_MS 300
+
+const char *
+link_presence_name(enum link_presence presence)
+{
+	static const char *const names[] = {[LINK_WAITING] = "waiting",
+	    [LINK_UP] = "up",
+	    [LINK_DOWN] = "down",
+	    [LINK_GONE] = "gone"};
+
+	return names[presence];
+}
+
+static const struct link *
+worker_link_find(const struct worker *worker)
+{
+	return links_find(worker->supervisor->links, worker->iface.s);
+}
+
+enum link_presence
+worker_link_presence(const struct worker *worker)
+{
+	const struct link *link = worker_link_find(worker);
+
+	if (!link)
+		return worker->link.seen ? LINK_GONE : LINK_WAITING;
+	return link->flags & IFF_UP ? LINK_UP : LINK_DOWN;
+}
+
+static void worker_link_on_down(void *arg);
+
+void
+worker_link_init(struct worker *worker)
+{
+	worker->link.down_timer =
+	    (struct loop_timer){.fire = worker_link_on_down, .arg = worker};
+}
+
+void
+worker_link_fini(struct worker *worker)
+{
+	loop_timer_clear(worker->supervisor->loop, &worker->link.down_timer);
+}
+
+void
+worker_link_start(struct worker *worker)
+{
+	const struct link *link = worker_link_find(worker);
+
+	worker->link.index = link ? link->index : 0;
+	worker->link.seen = worker->link.seen || link;
+	worker->link.away = !link;
+	worker->link.lost = false;
+}
+
+/* What the process has opened is not what the name stands for. */
+static void
+worker_link_lose(struct worker *worker)
+{
+	struct worker_link *state = &worker->link;
+	const struct link *now = worker_link_find(worker);
+	const struct link *old =
+	    links_find_index(worker->supervisor->links, state->index);
+	char shown[4 * IFACE_NAME_SIZE];
+
+	if (state->lost)
+		return;
+	state->lost = true;
+	state->cut_due = true;
+	if (old) {
+		state->renamed = old->name;
+		text_escape(shown, sizeof(shown), old->name.s, strlen(old->name.s));
+		log_iface_warn("link", worker->iface.s,
+		    "is now called %s (index %d); its flows are stored and its name is "
+		    "waited for",
+		    shown, state->index);
+	} else if (now) {
+		log_iface_warn("link", worker->iface.s,
+		    "was replaced: index %d is gone, index %d has its name; the flows of "
+		    "the old one are stored first",
+		    state->index, now->index);
+	} else {
+		log_iface_warn("link", worker->iface.s,
+		    "is gone (index %d); its flows are stored", state->index);
+	}
+}
+
+static void
+worker_link_on_down(void *arg)
+{
+	struct worker *worker = arg;
+
+	worker->link.down = true;
+	log_iface_warn(
+	    "link", worker->iface.s, "is down; counting goes on when it is up");
+}
+
+static void
+worker_link_tell_down(struct worker *worker, const struct link *link)
+{
+	struct worker_link *state = &worker->link;
+	struct loop *loop = worker->supervisor->loop;
+	bool down = link && !(link->flags & IFF_UP);
+
+	if (!down)
+		loop_timer_clear(loop, &state->down_timer);
+	else if (!state->down && !state->down_timer.armed)
+		loop_timer_set(loop, &state->down_timer, LINK_DOWN_MS);
+	if (state->down && !down) {
+		state->down = false;
+		if (link)
+			log_iface_info("link", worker->iface.s, "is up again");
+	}
+}
+
+static void
+worker_link_tell_there(struct worker *worker, const struct link *link)
+{
+	struct worker_link *state = &worker->link;
+
+	if (link && state->away)
+		log_iface_info("link", worker->iface.s, "%s (index %d)",
+		    state->seen ? "is back" : "is there now", link->index);
+	state->away = !link;
+	if (!link)
+		return;
+	state->seen = true;
+	state->renamed.s[0] = '\0';
+	if (state->counts_open && link->counts.known) {
+		state->counts_open = false;
+		state->counts_index = link->index;
+		state->counts = link->counts;
+	}
+}
+
+void
+worker_link_changed(struct worker *worker)
+{
+	struct worker_link *state = &worker->link;
+	const struct link *link = worker_link_find(worker);
+
+	worker_link_tell_there(worker, link);
+	if (link && state->index == 0)
+		state->index = link->index; /* the process opened, or opens, this one */
+	else if (state->index != 0 && (!link || link->index != state->index))
+		worker_link_lose(worker);
+	worker_link_tell_down(worker, link);
+	manager_health_changed(worker->supervisor);
+	manager_overlap_changed(worker->supervisor);
+	if (state->lost && !worker->named && !link && !worker->leaving) {
+		worker_leave(worker); /* may free it */
+		return;
+	}
+	worker_retry_now(worker);
+	worker_step(worker);
+}
+
+/*
+ * What the interface counts itself.
+ */
+
+struct link_counts
+worker_link_counts(const struct worker *worker)
+{
+	const struct worker_link *state = &worker->link;
+	struct links *links = worker->supervisor->links;
+	const struct link *link = worker_link_find(worker);
+	struct link_counts counts = {.known = false};
+	const struct link_counts *begin = &state->counts;
+
+	if (!link || state->counts_index == 0 || link->index != state->counts_index ||
+	    links_refresh(links, link->index) != 0)
+		return counts;
+	link = links_find_index(links, state->counts_index);
+	/* A driver that begins anew (a reset) is one whose counts are not known. */
+	if (!link || !link->counts.known || !begin->known ||
+	    link->counts.packets < begin->packets ||
+	    link->counts.dropped < begin->dropped ||
+	    link->counts.missed < begin->missed)
+		return counts;
+	counts.known = true;
+	counts.packets = link->counts.packets - begin->packets;
+	counts.dropped = link->counts.dropped - begin->dropped;
+	counts.missed = link->counts.missed - begin->missed;
+	return counts;
+}
+
+void
+worker_link_begin(struct worker *worker)
+{
+	struct worker_link *state = &worker->link;
+	struct links *links = worker->supervisor->links;
+	const struct link *link = worker_link_find(worker);
+
+	state->counts_index = 0;
+	if (link && links_refresh(links, link->index) == 0)
+		link = worker_link_find(worker);
+	state->counts_open = !link;
+	if (!link || !link->counts.known)
+		return;
+	state->counts_index = link->index;
+	state->counts = link->counts;
+}
+
+bool
+worker_link_unmatched(const struct worker *worker)
+{
+	return worker->link.unmatched >= LINK_UNMATCHED_MAX;
+}
+
+void
+worker_link_ended(
+    struct worker *worker, const struct link_counts *counts, uint64_t packets)
+{
+	struct worker_link *state = &worker->link;
+
+	if (worker->applied.filter[0] == '\0' || packets > 0 || !counts->known) {
+		state->unmatched = 0;
+		return;
+	}
+	if (counts->packets == 0 || state->unmatched > LINK_UNMATCHED_MAX)
+		return;
+	if (++state->unmatched == LINK_UNMATCHED_MAX)
+		log_iface_warn("filter", worker->iface.s,
+		    "the filter has matched nothing for %d intervals, while the interface "
+		    "counted packets",
+		    LINK_UNMATCHED_MAX);
+}

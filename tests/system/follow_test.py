@@ -1,0 +1,187 @@
+"""Interfaces that go down, vanish, come back, are renamed or come late: what was counted
+is in the store, and counting goes on within a second."""
+
+import os
+import signal
+import time
+
+from harness import Namespace, main, need_root, wait_for
+from live import FRAME, Live, WITHIN, cpu_ticks
+
+need_root()
+
+
+class Follow(Live):
+    def test_down_for_three_seconds_and_up_again(self):
+        self.start("vb")
+        self.send_and_count("va", "vb", 10)
+        before = self.daemon.now("vb")
+        said = len(self.daemon.log_text())
+        self.ns.ip("link", "set", "vb", "down")
+        wait_for(lambda: self.presence("vb") == "down", WITHIN)
+        ticks = cpu_ticks(before["pid"])
+        time.sleep(3)
+        self.assertIn("down", self.daemon.ctl("status").stdout)
+        # It waits; it does not turn.
+        self.assertLess(cpu_ticks(before["pid"]) - ticks, 30)
+        self.ns.ip("link", "set", "vb", "up")
+        start = time.monotonic()
+        wait_for(lambda: self.presence("vb") == "up", WITHIN)
+        self.send_and_count("va", "vb", 20)
+        self.assertLess(time.monotonic() - start, WITHIN)
+        after = self.daemon.now("vb")
+        for key in ("pid", "restarts", "last_exit"):
+            self.assertEqual(after[key], before[key], key)
+        self.assertEqual(after["state"], "active")
+        self.assertEqual(after["worker"]["interval"]["cuts"], 0)
+        lines = self.lines("vb", said)
+        self.assertEqual(len(lines), 2, lines)
+        self.assertIn("down", lines[0])
+        self.assertIn("up", lines[1])
+        self.daemon.rotate()
+        self.assertEqual(self.stored("vb"), 30)
+
+    def test_a_device_that_is_deleted_is_gone_and_its_interval_is_stored(self):
+        self.start("vb")
+        pid = self.daemon.now("vb")["pid"]
+        self.ns.send("va", FRAME, 50)  # maybe still in the ring
+        self.ns.ip("link", "del", "vb")
+        wait_for(lambda: self.presence("vb") == "gone", WITHIN)
+        status = self.daemon.now("vb")
+        self.assertEqual((status["state"], status["reason"]), ("error", "gone"))
+        self.assertEqual(status["link"]["index"], 0)
+        self.assertIsNone(status["link"]["promiscuity"])
+        self.assertIn("gone", self.daemon.ctl("status").stdout)
+        wait_for(lambda: self.stored("vb") == 50, 5)
+        # The interval that was cut, by its own labels.
+        rows = self.daemon.query("time,iface")["rows"]
+        self.assertEqual([row["packets"] for row in rows if row["packets"]], [50])
+        status = wait_for(lambda: self.daemon.now("vb")["last_exit"] and
+                          self.daemon.now("vb"))
+        self.assertEqual(status["last_exit"], "exit code 0")
+        self.assertGreater(status["last_exit_ms"], 0)
+        self.assertNotEqual(status["pid"], pid)
+        self.assertEqual(status["restarts"], 0)  # it did not die
+        self.assertEqual(self.daemon.stop(), 0)
+
+    def test_the_same_name_twenty_times_is_twenty_interfaces(self):
+        self.start("vb")
+        sent = 0
+        slowest = 0
+        for i in range(20):
+            self.ns.send("va", FRAME, 30 + i)
+            sent += 30 + i
+            before = self.daemon.now("vb")
+            self.ns.ip("link", "del", "vb")
+            self.ns.veth("va", "vb")
+            start = time.monotonic()
+            after = wait_for(lambda: self.counting("vb", before["pid"]), WITHIN)
+            slowest = max(slowest, time.monotonic() - start)
+            self.assertEqual(after["link"]["index"], self.index("vb"))
+            self.assertNotEqual(after["link"]["index"], before["link"]["index"])
+            self.assertEqual(after["restarts"], 0)
+        print("from there again to counting, slowest of 20: %.0f ms" % (slowest * 1000))
+        self.send_and_count("va", "vb", 7)
+        self.daemon.rotate()
+        self.assertEqual(self.stored("vb"), sent + 7)
+        self.assertEqual(self.daemon.stop(), 0)
+
+    def test_with_a_store_that_stands_still_it_is_counted_all_the_same(self):
+        self.start("vb")
+        store = self.daemon.status()["store"]["pid"]
+        self.send_and_count("va", "vb", 40)
+        before = self.daemon.now("vb")
+        os.kill(store, signal.SIGSTOP)
+        try:
+            self.ns.ip("link", "del", "vb")
+            self.ns.veth("va", "vb")
+            wait_for(lambda: self.counting("vb", before["pid"]), WITHIN)
+            self.ns.send("va", FRAME, 25)
+            # ... and those of the old one are not forgotten meanwhile.
+            wait_for(lambda: self.daemon.packets("vb") >= 25)
+            self.ns.ip("link", "del", "vb")
+            self.ns.veth("va", "vb")
+            wait_for(lambda: self.counting("vb") and
+                     self.counting("vb")["link"]["index"] == self.index("vb"), WITHIN)
+        finally:
+            os.kill(store, signal.SIGCONT)
+        self.ns.send("va", FRAME, 5)
+        self.assertEqual(self.daemon.stop(), 0)
+        self.assertEqual(self.stored("vb"), 70)
+
+    def test_away_to_another_namespace_and_back(self):
+        self.start("vb")
+        other = Namespace()
+        try:
+            for pause in (0.5, 0):  # seen to be away, and back before anybody looked
+                self.send_and_count("va", "vb", 10)
+                before = self.daemon.now("vb")
+                self.ns.ip("link", "set", "vb", "netns", other.name)
+                if pause:
+                    wait_for(lambda: self.presence("vb") == "gone", WITHIN)
+                other.ip("link", "set", "vb", "netns", self.ns.name)
+                self.ns.ip("link", "set", "vb", "up")
+                wait_for(lambda: self.counting("vb", before["pid"]), WITHIN)
+            self.send_and_count("va", "vb", 10)
+            self.daemon.rotate()
+            self.assertEqual(self.stored("vb"), 30)
+        finally:
+            other.close()
+
+    def rename(self, old, new):
+        self.ns.ip("link", "set", old, "down")
+        self.ns.ip("link", "set", old, "name", new)
+        self.ns.ip("link", "set", new, "up")
+
+    def test_a_name_that_is_taken_away_and_given_back(self):
+        self.start("vb")
+        self.send_and_count("va", "vb", 10)
+        pid = self.daemon.now("vb")["pid"]
+        self.rename("vb", "vother")
+        wait_for(lambda: self.daemon.now("vb")["link"]["renamed"] == "vother", WITHIN)
+        self.assertEqual(self.presence("vb"), "gone")
+        self.assertIn("vother", self.daemon.ctl("status").stdout)
+        wait_for(lambda: self.stored("vb") == 10, 5)
+        # Nothing is counted under a name that it does not have.
+        self.ns.send("va", FRAME, 100)
+        self.rename("vother", "vb")
+        status = wait_for(lambda: self.counting("vb", pid), WITHIN)
+        self.assertEqual(status["link"]["renamed"], "")
+        self.send_and_count("va", "vb", 15)
+        # Another interface gets the name.
+        pid = self.daemon.now("vb")["pid"]
+        self.rename("vb", "vother")
+        self.ns.veth("vc", "vb")
+        status = wait_for(lambda: self.counting("vb", pid), WITHIN)
+        self.assertEqual(status["link"]["index"], self.index("vb"))
+        self.send_and_count("vc", "vb", 5)
+        self.daemon.rotate()
+        self.assertEqual(self.stored("vb"), 30)
+
+    def test_started_before_the_interface(self):
+        name = "enx00e04c688f88"
+        self.start("vb", name, wait=False)
+        wait_for(lambda: self.daemon.now(name)["worker"])
+        status = self.daemon.now(name)
+        self.assertEqual(status["link"]["presence"], "waiting")
+        self.assertEqual((status["state"], status["reason"]), ("error", "no_such_device"))
+        self.assertIn("waiting", self.daemon.ctl("status").stdout)
+        wait_for(lambda: self.counting("vb"))
+        self.ns.veth("later0", name)
+        wait_for(lambda: self.counting(name), WITHIN)
+        self.send_and_count("later0", name, 12)
+        self.daemon.rotate()
+        self.assertEqual(self.stored(name), 12)
+
+    def test_an_interface_that_is_down_at_the_start_is_counted_when_it_is_up(self):
+        self.ns.ip("link", "set", "vb", "down")
+        self.start("vb", wait=False)
+        wait_for(lambda: self.presence("vb") == "down" and self.daemon.now("vb")["pid"])
+        time.sleep(0.3)
+        self.ns.ip("link", "set", "vb", "up")
+        wait_for(lambda: self.counting("vb"), WITHIN)
+        self.send_and_count("va", "vb", 12)
+
+
+if __name__ == "__main__":
+    main()
