@@ -4,12 +4,14 @@
 BUILD ?= build
 JOBS ?= $(shell nproc)
 SECONDS ?=
+CAPTURE ?=
 TESTS ?= .
 
-.PHONY: help build run test test-sanitized test-big-endian deps clean format format-check
+.PHONY: help build run demo test test-sanitized test-big-endian deps clean format format-check
 
 help:
 	@echo 'sudo make run [SECONDS=20]   build, measure the interfaces that are up, show what flows'
+	@echo 'sudo make demo [CAPTURE=FILE]   what happens when a worker is killed, an interface deleted ...'
 	@echo 'sudo make test [TESTS=regex] build and run the whole test suite'
 	@echo 'make build                   build into $(BUILD)/bin'
 	@echo 'sudo make test-sanitized     the suite under address, undefined and thread sanitizers'
@@ -27,6 +29,10 @@ build: deps
 
 run: build
 	@packaging/run-here $(BUILD) $(SECONDS)
+
+demo: build
+	@packaging/install-dependencies test
+	@packaging/demo $(BUILD) $(CAPTURE)
 
 # nng 1.5.2 may hang when a socket is closed while a message arrives (its issues 1543 and
 # 1813); the daemon avoids that, but tests that end processes at any moment can meet it.

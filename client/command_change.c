@@ -87,6 +87,16 @@ join_keys(const msgpack_object *map, char out[static KEYS_SIZE])
 	}
 }
 
+/* The word of `weirctl status`, where people look next; exact formats have the daemon's. */
+static const char *
+state_word(const struct client *client, const char *action, const char *state)
+{
+	bool disabled =
+	    strcmp(action, "disable") == 0 && strcmp(state, "uninitialized") == 0;
+
+	return disabled && !client->output->exact ? "disabled" : state;
+}
+
 static int
 show_iface(const struct client *client, struct output *out, const msgpack_object_kv *kv,
     bool *good)
@@ -116,7 +126,7 @@ show_iface(const struct client *client, struct output *out, const msgpack_object
 	    [C_IFACE] = VALUE_OF_TEXT(name),
 	    [C_ACTION] = VALUE_OF_TEXT(action),
 	    [C_RESULT] = VALUE_OF_TEXT(result),
-	    [C_STATE] = VALUE_OF_TEXT(state),
+	    [C_STATE] = VALUE_OF_TEXT(state_word(client, action, state)),
 	    [C_KEYS] = VALUE_OF_TEXT(keys),
 	    [C_ERROR] = VALUE_OF_TEXT(error),
 	    [C_TEXT] = VALUE_OF_TEXT(text),

@@ -31,8 +31,9 @@ help_command(FILE *out, const struct command *command)
 {
 	bool own = command->options[0].name != NULL;
 
-	fprintf(out, "usage: weirctl [OPTIONS] %s %s%s\n\n%s\n", command->name,
-	    own ? "[OPTIONS] " : "", command->operands, command->text);
+	fprintf(out, "usage: weirctl [OPTIONS] %s%s%s%s\n\n%s\n", command->name,
+	    own ? " [OPTIONS]" : "", command->operands[0] != '\0' ? " " : "",
+	    command->operands, command->text);
 	if (own) {
 		fputs("Options:\n", out);
 		help_options(out, command->options, NULL);

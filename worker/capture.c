@@ -343,7 +343,7 @@ capture_round(struct capture *capture)
 	}
 	down = capture->ops->down(capture->source);
 	if (down != capture->down) {
-		log_info(
+		log_debug(
 		    "capture", down ? "the interface is down" : "the interface is up");
 		capture->down = down;
 	}

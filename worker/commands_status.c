@@ -40,6 +40,7 @@ pack_in_force(struct pack *pack, const struct capture_status *status)
 	pack_key_u64(pack, "buffer", facts->buffer);
 	pack_key_u64(pack, "snaplen", facts->snaplen);
 	pack_key_u64(pack, "timeout_ms", facts->timeout_ms);
+	pack_key_u64(pack, "error_threshold", status->config.error_threshold);
 	pack_key_bool(pack, "promiscuous", facts->promiscuous);
 	pack_key_str(pack, "filter", status->config.filter);
 	pack_end(pack);

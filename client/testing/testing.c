@@ -31,8 +31,18 @@ static size_t file_count;
 static struct {
 	pthread_t thread;
 	nng_socket socket;
+	pthread_mutex_t lock; /* held while an answer is made */
 	_Atomic(testing_answer *) answers[MSG_TYPE_MAX];
-} fake;
+} fake = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* What a test prepares and reads lies between two answers, which only the weirctl in between
+ * tells: this makes it so for the memory too. */
+static void
+fake_settle(void)
+{
+	pthread_mutex_lock(&fake.lock);
+	pthread_mutex_unlock(&fake.lock);
+}
 
 static void
 answer(struct pack *pack, const void *data, size_t len)
@@ -62,7 +72,9 @@ fake_run(void *arg)
 		if (nng_recv(fake.socket, &data, &len, NNG_FLAG_ALLOC) != 0)
 			return NULL; /* closed */
 		pack_init(&pack);
+		pthread_mutex_lock(&fake.lock);
 		answer(&pack, data, len);
+		pthread_mutex_unlock(&fake.lock);
 		if (pack_finish(&pack) == 0)
 			nng_send(fake.socket, pack.buffer.data, pack.buffer.size, 0);
 		pack_fini(&pack);
@@ -139,6 +151,7 @@ testing_start(const char *line, const char *input)
 	pid_t pid;
 	int argc = 0;
 
+	fake_settle();
 	snprintf(words, sizeof(words), "weirctl %s", line);
 	for (char *at = strtok(words, " "); at && argc < WORDS_MAX;
 	     at = strtok(NULL, " "))
@@ -176,6 +189,7 @@ testing_finish(pid_t pid)
 	int status;
 
 	assert_int_equal(waitpid(pid, &status, 0), pid);
+	fake_settle();
 	slurp("out", testing_out, sizeof(testing_out));
 	slurp("err", testing_err, sizeof(testing_err));
 	assert_true(WIFEXITED(status));

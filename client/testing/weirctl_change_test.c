@@ -180,7 +180,7 @@ names_are_taken_as_bytes(void **state)
 	told.changes = changes;
 	assert_int_equal(testing_run("-s @ disable a\xff\"b -- -odd"), EXIT_DONE);
 	assert_string_equal(told.ifaces, "a\xff\"b+-odd");
-	testing_expect(testing_out, "a\\xff\"b  disable  done    uninitialized");
+	testing_expect(testing_out, "a\\xff\"b  disable  done    disabled");
 	assert_int_equal(testing_run("-s @ disable -o json a\xff\"b"), EXIT_DONE);
 	assert_string_equal(testing_out,
 	    "{\"dry_run\":false,\"ifaces\":{\"a\\\\xff\\\"b\":{\"action\":\"disable\","

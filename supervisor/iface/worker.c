@@ -95,7 +95,7 @@ worker_start(struct worker *worker)
 {
 	struct supervisor *supervisor = worker->supervisor;
 	char user[32];
-	const char *args[] = {"--user", user, worker->iface.s, NULL};
+	const char *args[] = {"--user", user, "--", worker->iface.s, NULL};
 	struct child_options options = {.program = "weir-worker",
 	    .label = worker->label,
 	    .args = args,

@@ -1,6 +1,6 @@
-/* The ioctls of ethtool(8) that need no right and that every device answers. The socket
- * only says which network namespace is meant, so a Unix one does: a service that may not
- * have AF_INET sockets still knows. */
+/* The ioctls of ethtool(8) that need no right and that every device answers. The
+ * socket only says which network namespace is meant, so a Unix one does: a service
+ * that may not have AF_INET sockets still knows. */
 #include "supervisor/link/links.h"
 
 #include <errno.h>

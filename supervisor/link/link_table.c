@@ -1,7 +1,8 @@
-/* Two hash tables of the same size. A link has a row of its own; a name has one too, since
- * a name can have something to tell when no link has it any more. Between two messages of
- * the kernel two links may claim one name (the older is gone or renamed, which is told
- * next): the name is the last claimant's, and both stay in the table by index. */
+/* Two hash tables of the same size. A link has a row of its own; a name has one too,
+ * since a name can have something to tell when no link has it any more. Between two
+ * messages of the kernel two links may claim one name (the older is gone or renamed,
+ * which is told next): the name is the last claimant's, and both stay in the table
+ * by index. */
 #include "supervisor/link/link_table.h"
 
 #include <errno.h>

@@ -43,14 +43,15 @@ void link_table_fini(struct link_table *table); /* accepts a zeroed one */
 struct link_row *link_table_find(const struct link_table *table, int index);
 struct link_row *link_table_find_name(const struct link_table *table, const char *name);
 
-/* What the link is now: adds it, or brings it up to date. 0, or -ENOMEM: the table is as
- * before. */
+/* What the link is now: adds it, or brings it up to date. 0, or -ENOMEM: the table
+ * is as before. */
 int link_table_put(struct link_table *table, const struct link *link);
 
 /* Takes the link out, if it is there. */
 void link_table_remove(struct link_table *table, int index);
 
-/* A new reading of all links begins; afterwards those that were not put are taken out. */
+/* A new reading of all links begins; afterwards those that were not put are taken
+ * out. */
 void link_table_begin(struct link_table *table);
 void link_table_sweep(struct link_table *table);
 

@@ -1,15 +1,15 @@
 /* One socket has both the events and the list of all links, so that both arrive in the
- * order in which things happened: what the list says is never older than an event before
- * it. The list is asked for at the start and whenever events were lost; it is read in
- * turns of the loop like events are, and a link that neither the list nor an event has
- * named by its end is gone.
+ * order in which things happened: what the list says is never older than an event
+ * before it. The list is asked for at the start and whenever events were lost; it is
+ * read in turns of the loop like events are, and a link that neither the list nor an
+ * event has named by its end is gone.
  *
- * The kernel marks a list as interrupted when links came or went while it was made: then
- * nothing is concluded from what it lacks, and it is asked for again a little later, since
- * links that come and go by the hundred do so for a while.
+ * The kernel marks a list as interrupted when links came or went while it was made:
+ * then nothing is concluded from what it lacks, and it is asked for again a little
+ * later, since links that come and go by the hundred do so for a while.
  *
- * What links_refresh() learns may be newer than events that still wait. Those then take
- * the table back for a moment; the last of them says the same again. */
+ * What links_refresh() learns may be newer than events that still wait. Those then
+ * take the table back for a moment; the last of them says the same again. */
 #include "supervisor/link/links.h"
 
 #include <errno.h>

@@ -1,12 +1,12 @@
 /* Some links lie over others and see what passes through those: a bridge, bond or team
  * over its ports, a VLAN and its like over their parent. Two links see the same packets
- * when one can be reached from the other by going down. The ends of a veth pair count as
- * one there: what the one sends the other receives.
+ * when one can be reached from the other by going down. The ends of a veth pair count
+ * as one there: what the one sends the other receives.
  *
- * Going down is a straight line but for ports: a link says whose port it is, so its ports
- * are found by a pass over the table. Each of those links gets one pass, and there is a
- * limit to how many, so whatever the table says the walk ends. Two links over the same one
- * (two VLANs, two ports of a bridge) see packets of their own. */
+ * Going down is a straight line but for ports: a link says whose port it is, so its
+ * ports are found by a pass over the table. Each of those links gets one pass, and
+ * there is a limit to how many, so whatever the table says the walk ends. Two links
+ * over the same one (two VLANs, two ports of a bridge) see packets of their own. */
 #include "supervisor/link/overlap.h"
 
 #include <stdio.h>
@@ -43,9 +43,9 @@ overlap_is_upper(const struct link *link)
 	    overlap_is_one_of(link, kinds);
 }
 
-/* Whether it sees what its ports see, not only groups them (Open vSwitch does). Without a
- * kind it is hardware, which has no ports, or a paravirtual device with hardware behind it:
- * asked for the one port only. */
+/* Whether it sees what its ports see, not only groups them (Open vSwitch does).
+ * Without a kind it is hardware, which has no ports, or a paravirtual device with
+ * hardware behind it: asked for the one port only. */
 static bool
 overlap_sees_ports(const struct link *link, const struct link *port)
 {
@@ -122,8 +122,8 @@ overlap_walk_port(void *arg, const struct link *link)
 		overlap_walk_down(walk, links_find_index(walk->links, master), link);
 }
 
-/* The last link before `low` on the way down from `top`: one that lies directly over it, or
- * the other end of its pair. NULL when there is no such way. */
+/* The last link before `low` on the way down from `top`: one that lies directly over
+ * it, or the other end of its pair. NULL when there is no such way. */
 static const struct link *
 overlap_above(const struct links *links, const struct link *top, const struct link *low)
 {

@@ -244,7 +244,8 @@ names_are_escaped_and_the_longest_fit(void **state)
 	    "\\x15\\x14\\x13\\x12\\x11\\x10\\x0f\\x0e\\x07\\x06\\x05\\x04\\x03\\x02\\x01");
 }
 
-/* A router with many VLANs on a bond in a big bridge: every pair of them in a moment. */
+/* A router with many VLANs on a bond in a big bridge: every pair of them in a
+ * moment. */
 static void
 many_links_take_little_time(void **state)
 {

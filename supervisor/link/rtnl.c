@@ -1,6 +1,6 @@
-/* libmnl walks messages and attributes and checks their lengths; the socket is read with
- * recvmsg(2) instead, because only the sender's address tells the kernel from a process
- * that may send here too. */
+/* libmnl walks messages and attributes and checks their lengths; the socket is read
+ * with recvmsg(2) instead, because only the sender's address tells the kernel from a
+ * process that may send here too. */
 #include "supervisor/link/rtnl.h"
 
 #include <errno.h>
@@ -13,8 +13,8 @@
 /* The kernel fills 32 KiB at most with one part of a list. */
 #define RTNL_BUF_SIZE (64 * 1024)
 
-/* An event takes some 4 KiB with the kernel's overhead; a thousand links made at once are
- * several thousand events. What does not fit costs reading the list again. */
+/* An event takes some 4 KiB with the kernel's overhead; a thousand links made at
+ * once are several thousand events. What does not fit costs reading the list again. */
 #define RTNL_QUEUE_SIZE (8 * 1024 * 1024)
 
 static void
@@ -22,7 +22,8 @@ rtnl_widen(int fd)
 {
 	int size = RTNL_QUEUE_SIZE;
 
-	/* The first needs CAP_NET_ADMIN, the second goes as far as net.core.rmem_max. */
+	/* The first needs CAP_NET_ADMIN, the second goes as far as
+	 * net.core.rmem_max. */
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
 		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 }

@@ -35,8 +35,8 @@ int rtnl_open(struct rtnl *rtnl, bool follow);
 void rtnl_close(struct rtnl *rtnl); /* nothing happens when it is not open */
 int rtnl_fd(const struct rtnl *rtnl);
 
-/* Asks for all links (RTNL_LINK each, then RTNL_END) or for one (RTNL_LINK or RTNL_END).
- * 0 or negative errno. */
+/* Asks for all links (RTNL_LINK each, then RTNL_END) or for one (RTNL_LINK or
+ * RTNL_END). 0 or negative errno. */
 int rtnl_ask_all(struct rtnl *rtnl);
 int rtnl_ask_one(struct rtnl *rtnl, int index);
 

@@ -133,8 +133,10 @@ probe_spawn(const struct supervisor *supervisor, const struct iface_name *iface,
 	char check[] = "--check";
 	char user_option[] = "--user";
 	char user[32];
+	char end_of_options[] = "--"; /* a name may begin with a dash */
 	struct iface_name name = *iface;
-	char *argv[] = {program, check, user_option, user, name.s, NULL};
+	char *argv[] = {
+	    program, check, user_option, user, end_of_options, name.s, NULL};
 	struct spawn spawn = {.program_dir = supervisor->program_dir,
 	    .program = program,
 	    .argv = argv,

@@ -90,7 +90,7 @@ class Namespace:
     def veth(self, left="va", right="vb"):
         self.ip("link", "add", left, "type", "veth", "peer", "name", right)
         for end in (left, right):
-            self.ip("link", "set", end, "up")
+            self.ip("link", "set", "dev", end, "up")
         wait_for(lambda: self.ip("link", "show", left).stdout.find("LOWER_UP") > 0)
         return left, right
 

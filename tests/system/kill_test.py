@@ -55,8 +55,8 @@ class Kill(unittest.TestCase):
         print("from start to counting, ms, median of %d: %s" %
               (len(gaps), statistics.median(gaps)))
         # The other interface loses nothing.
-        self.assertEqual(self.daemon.iface("va")["worker"]["interval"]["books"]["packets"],
-                         sent)
+        va = self.daemon.iface("va")
+        self.assertEqual(va["worker"]["interval"]["books"]["packets"], sent, va)
         books = self.daemon.iface("vb")["worker"]["interval"]["books"]
         self.assertLessEqual(books["packets"], sent)
         self.assertEqual(self.daemon.iface("vb")["worker"]["interval"]["cuts"], 20)

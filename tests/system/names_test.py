@@ -12,7 +12,7 @@ from live import Live, WITHIN, cpu_ticks
 need_root()
 
 ODD = 'a@b"c;é$('
-NAMES = ["eth0.100", "lacp20.84", ODD, "enx00e04c688f88", "...", "%s%n\\x"]
+NAMES = ["eth0.100", "lacp20.84", ODD, "enx00e04c688f88", "...", "-s'`\\x"]
 
 
 class Patterns(Live):
@@ -103,7 +103,7 @@ class Names(Live):
                              [(name, 10 + i)])
             # Every command takes it, in every form of output.
             for command in ("status", "errors", "flows", "rotate", "disable", "enable"):
-                done = self.daemon.ctl("-o", "json", command, name)
+                done = self.daemon.ctl("-o", "json", command, "--", name)
                 self.assertEqual(list(json.loads(done.stdout)["ifaces"]), [name])
         for form in ("table", "csv"):
             out = self.daemon.ctl("-o", form, "status").stdout

@@ -14,10 +14,14 @@ class Requester:
     def __init__(self, path, timeout=20):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(timeout)
-        self.sock.connect(path)
-        self.sock.sendall(b"\0SP\0" + struct.pack("!HH", 48, 0))
-        if self.exactly(8)[:4] != b"\0SP\0":
-            raise RuntimeError("no SP handshake")
+        try:
+            self.sock.connect(path)
+            self.sock.sendall(b"\0SP\0" + struct.pack("!HH", 48, 0))
+            if self.exactly(8)[:4] != b"\0SP\0":
+                raise RuntimeError("no SP handshake")
+        except (OSError, RuntimeError):
+            self.close()
+            raise
         self.id = 0x80000000
 
     def exactly(self, size):
