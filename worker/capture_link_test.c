@@ -138,6 +138,7 @@ an_interface_that_is_moved_to_another_namespace_is_gone(void **state)
 	assert_int_equal(pipe(ready), 0);
 	other = fork();
 	if (other == 0) {
+		net_end_with_test();
 		if (unshare(CLONE_NEWNET) != 0 || write(ready[1], "", 1) != 1)
 			_exit(1);
 		pause();

@@ -246,6 +246,7 @@ start_monitor(FILE **out)
 	assert_int_equal(pipe2(lines, O_CLOEXEC), 0);
 	pid = fork();
 	if (pid == 0) {
+		net_end_with_test();
 		(void)dup2(lines[1], STDOUT_FILENO);
 		execlp("ip", "ip", "-d", "monitor", "link", (char *)NULL);
 		_exit(1);

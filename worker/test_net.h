@@ -18,17 +18,26 @@
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "common/clock.h"
 #include "worker/test_frame.h"
+
+/* In a child of a test: it ends when the test does, also when that fails. */
+static inline void
+net_end_with_test(void)
+{
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
 
 static inline bool
 net_run(const char *command)

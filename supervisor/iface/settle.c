@@ -83,7 +83,10 @@ settle_removed(const struct worker *worker, struct settle_result *result)
 	if (!worker->leaving)
 		return settle_fail(
 		    result, "busy", "another request has listed it again");
-	if (worker->last_rotation_done && worker->handover.step == HANDOVER_WAITS) {
+	/* Drained is enough: a last rotation cannot begin before the store has taken the
+	 * one before it. */
+	if ((worker->last_rotation_done || worker->state == WORKER_UNINITIALIZED) &&
+	    worker->handover.step == HANDOVER_WAITS) {
 		snprintf(result->text, sizeof(result->text),
 		    "removed, waiting for the store: %.400s", worker->handover.why);
 		return SETTLE_REACHED;

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <syslog.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/iface.h"
@@ -20,6 +21,7 @@
 
 #define LOG_QUEUE_LINES 256
 #define LOG_DRAIN_MS 2000
+#define LOG_WAIT_S 1
 
 struct log_queued {
 	int level;
@@ -149,6 +151,18 @@ log_syslog_sink(void *arg, const struct log_record *record)
 	pthread_mutex_unlock(&target->lock);
 }
 
+/* With a time: a signal has been seen to be lost (glibc's bug 25847), and then what waits
+ * goes on a little later instead of never. */
+static void
+log_syslog_wait(struct log_target *target)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += LOG_WAIT_S;
+	pthread_cond_timedwait(&target->wake, &target->lock, &until);
+}
+
 static void *
 log_syslog_main(void *arg)
 {
@@ -160,7 +174,7 @@ log_syslog_main(void *arg)
 		uint64_t left_out;
 
 		while (target->count == 0 && !target->ending)
-			pthread_cond_wait(&target->wake, &target->lock);
+			log_syslog_wait(target);
 		if (target->count == 0)
 			break;
 		line = target->queue[target->first];
