@@ -131,7 +131,7 @@ class Daemon:
     with the keys of an entry, whose values are written as they are."""
 
     def __init__(self, ifaces, namespace=None, rotation="1h", extra="", umask=0o022,
-                 keys=None, directory=None, start=True):
+                 keys=None, directory=None, start=True, env=None):
         self.dir = directory or tempfile.mkdtemp(prefix="weirt-")
         os.chmod(self.dir, 0o755)
         self.namespace = namespace
@@ -143,6 +143,7 @@ class Daemon:
         self.config = os.path.join(self.dir, "weir.yaml")
         self.log_path = os.path.join(self.dir, "log")
         self.umask = umask
+        self.env = dict(os.environ, **(env or {}))
         self.process = None
         self.requester = None
         atexit.register(self.close)
@@ -176,7 +177,7 @@ class Daemon:
     def start(self, wait=True):
         self.log = open(self.log_path, "ab")
         self.process = subprocess.Popen(
-            self.command(), stdout=self.log, stderr=self.log,
+            self.command(), stdout=self.log, stderr=self.log, env=self.env,
             preexec_fn=lambda: os.umask(self.umask))
         if wait:
             self.wait_active()
