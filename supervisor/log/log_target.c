@@ -151,8 +151,8 @@ log_syslog_sink(void *arg, const struct log_record *record)
 	pthread_mutex_unlock(&target->lock);
 }
 
-/* With a time: signals have been seen to be lost (glibc has its bug 25847), and then what waits
- * goes on a little later instead of never. */
+/* With a time: signals have been seen to be lost (glibc has its bug 25847 for one), and
+ * then what waits goes on a little later instead of never. */
 static void
 log_syslog_wait(struct log_target *target)
 {
