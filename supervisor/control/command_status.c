@@ -80,14 +80,6 @@ status_pack_link(struct pack *pack, const struct worker *worker)
 }
 
 static void
-status_pack_counts(struct pack *pack, const struct worker *worker)
-{
-	const struct link_counts counts = worker_link_counts(worker);
-
-	pack_key_link_counts(pack, "link_counts", &counts);
-}
-
-static void
 status_pack_warnings(struct pack *pack, const struct worker *worker)
 {
 	pack_key_array(pack, "warnings");
@@ -106,6 +98,7 @@ status_pack_worker(
 {
 	const struct child *child = worker->child;
 	bool wanted = worker->enabled && !worker->leaving;
+	const struct link_counts counts = worker_link_counts(worker);
 	const char *reason;
 	const char *text;
 	enum worker_state state = worker_shown_state(worker, &reason, &text);
@@ -126,7 +119,7 @@ status_pack_worker(
 	status_pack_waiting(pack, &worker->handover);
 	pack_key_u64(pack, "rotations", worker->handover.count);
 	status_pack_link(pack, worker);
-	status_pack_counts(pack, worker);
+	pack_key_link_counts(pack, "link_counts", &counts);
 	status_pack_warnings(pack, worker);
 	pack_key_config(pack, "config", &worker->config);
 	gather_pack(pack, "worker", "worker_error", part, child);

@@ -140,12 +140,9 @@ command_rotated(struct worker *worker, const struct msg *answer)
 	 * with its worker is repeated, and there may be an interval after it. */
 	if (worker->leaving && worker->command.last)
 		worker->last_rotation_done = true;
-	if (!worker->command.repeat) {
-		interval.link = worker_link_counts(worker);
-		worker_link_ended(
-		    worker, &interval.link, interval.books.received.packets);
-		worker_link_begin(worker);
-	}
+	if (!worker->command.repeat)
+		interval.link =
+		    worker_link_cut(worker, interval.books.received.packets);
 	handover_begin(worker, worker->command.seq, file_id, &interval);
 }
 

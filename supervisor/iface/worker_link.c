@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "common/log.h"
-#include "common/text.h"
 #include "supervisor/iface/worker.h"
 #include "supervisor/manager/manager.h"
 #include "supervisor/supervisor.h"
@@ -69,6 +68,65 @@ worker_link_start(struct worker *worker)
 	worker->link.lost = false;
 }
 
+/*
+ * What the interface counts itself.
+ */
+
+/* The interface with counts of now; NULL when it is not there. */
+static const struct link *
+worker_link_read(const struct worker *worker)
+{
+	const struct link *link = worker_link_find(worker);
+
+	if (!link || links_refresh(worker->supervisor->links, link->index) != 0)
+		return NULL;
+	return worker_link_find(worker);
+}
+
+static struct link_counts
+worker_link_since_begin(const struct worker_link *state, const struct link *link)
+{
+	const struct link_counts *begin = &state->counts;
+
+	/* A driver that begins anew (a reset) is one whose counts are not known. */
+	if (!link || state->counts_index == 0 || link->index != state->counts_index ||
+	    !link->counts.known || link->counts.packets < begin->packets ||
+	    link->counts.dropped < begin->dropped ||
+	    link->counts.missed < begin->missed)
+		return (struct link_counts){.known = false};
+	return (struct link_counts){.known = true,
+	    .packets = link->counts.packets - begin->packets,
+	    .dropped = link->counts.dropped - begin->dropped,
+	    .missed = link->counts.missed - begin->missed};
+}
+
+static void
+worker_link_begin_at(struct worker_link *state, const struct link *link)
+{
+	bool known = link && link->counts.known;
+
+	state->counts_open = !link;
+	state->counts_index = known ? link->index : 0;
+	if (known)
+		state->counts = link->counts;
+}
+
+struct link_counts
+worker_link_counts(const struct worker *worker)
+{
+	return worker_link_since_begin(&worker->link, worker_link_read(worker));
+}
+
+void
+worker_link_begin(struct worker *worker)
+{
+	worker_link_begin_at(&worker->link, worker_link_read(worker));
+}
+
+/*
+ * It comes and goes.
+ */
+
 /* What the process has opened is not what the name stands for. */
 static void
 worker_link_lose(struct worker *worker)
@@ -77,7 +135,6 @@ worker_link_lose(struct worker *worker)
 	const struct link *now = worker_link_find(worker);
 	const struct link *old =
 	    links_find_index(worker->supervisor->links, state->index);
-	char shown[4 * IFACE_NAME_SIZE];
 
 	if (state->lost)
 		return;
@@ -85,11 +142,10 @@ worker_link_lose(struct worker *worker)
 	state->cut_due = true;
 	if (old) {
 		state->renamed = old->name;
-		text_escape(shown, sizeof(shown), old->name.s, strlen(old->name.s));
 		log_iface_warn("link", worker->iface.s,
 		    "is now called %s (index %d); its flows are stored and its name is "
 		    "waited for",
-		    shown, state->index);
+		    old->name.s, state->index);
 	} else if (now) {
 		log_iface_warn("link", worker->iface.s,
 		    "was replaced: index %d is gone, index %d has its name; the flows of "
@@ -142,11 +198,8 @@ worker_link_tell_there(struct worker *worker, const struct link *link)
 		return;
 	state->seen = true;
 	state->renamed.s[0] = '\0';
-	if (state->counts_open && link->counts.known) {
-		state->counts_open = false;
-		state->counts_index = link->index;
-		state->counts = link->counts;
-	}
+	if (state->counts_open && link->counts.known)
+		worker_link_begin_at(state, link);
 }
 
 void
@@ -171,61 +224,14 @@ worker_link_changed(struct worker *worker)
 	worker_step(worker);
 }
 
-/*
- * What the interface counts itself.
- */
-
-struct link_counts
-worker_link_counts(const struct worker *worker)
-{
-	const struct worker_link *state = &worker->link;
-	struct links *links = worker->supervisor->links;
-	const struct link *link = worker_link_find(worker);
-	struct link_counts counts = {.known = false};
-	const struct link_counts *begin = &state->counts;
-
-	if (!link || state->counts_index == 0 || link->index != state->counts_index ||
-	    links_refresh(links, link->index) != 0)
-		return counts;
-	link = links_find_index(links, state->counts_index);
-	/* A driver that begins anew (a reset) is one whose counts are not known. */
-	if (!link || !link->counts.known || !begin->known ||
-	    link->counts.packets < begin->packets ||
-	    link->counts.dropped < begin->dropped ||
-	    link->counts.missed < begin->missed)
-		return counts;
-	counts.known = true;
-	counts.packets = link->counts.packets - begin->packets;
-	counts.dropped = link->counts.dropped - begin->dropped;
-	counts.missed = link->counts.missed - begin->missed;
-	return counts;
-}
-
-void
-worker_link_begin(struct worker *worker)
-{
-	struct worker_link *state = &worker->link;
-	struct links *links = worker->supervisor->links;
-	const struct link *link = worker_link_find(worker);
-
-	state->counts_index = 0;
-	if (link && links_refresh(links, link->index) == 0)
-		link = worker_link_find(worker);
-	state->counts_open = !link;
-	if (!link || !link->counts.known)
-		return;
-	state->counts_index = link->index;
-	state->counts = link->counts;
-}
-
 bool
 worker_link_unmatched(const struct worker *worker)
 {
 	return worker->link.unmatched >= LINK_UNMATCHED_MAX;
 }
 
-void
-worker_link_ended(
+static void
+worker_link_judge_filter(
     struct worker *worker, const struct link_counts *counts, uint64_t packets)
 {
 	struct worker_link *state = &worker->link;
@@ -241,4 +247,15 @@ worker_link_ended(
 		    "the filter has matched nothing for %d intervals, while the interface "
 		    "counted packets",
 		    LINK_UNMATCHED_MAX);
+}
+
+struct link_counts
+worker_link_cut(struct worker *worker, uint64_t packets)
+{
+	const struct link *link = worker_link_read(worker);
+	struct link_counts counts = worker_link_since_begin(&worker->link, link);
+
+	worker_link_judge_filter(worker, &counts, packets);
+	worker_link_begin_at(&worker->link, link);
+	return counts;
 }

@@ -59,14 +59,14 @@ enum link_presence worker_link_presence(const struct worker *worker);
  * its begin. */
 struct link_counts worker_link_counts(const struct worker *worker);
 
-/* An interval begins now. */
+/* The first interval begins now. */
 void worker_link_begin(struct worker *worker);
+
+/* An interval, in which the worker counted `packets`, ends now and the next begins, at one
+ * reading of the interface: what it counted in the one that ended. */
+struct link_counts worker_link_cut(struct worker *worker, uint64_t packets);
 
 /* The filter has taken nothing for so long that it is worth a warning. */
 bool worker_link_unmatched(const struct worker *worker);
-
-/* An interval has ended in which the worker counted `packets`. */
-void worker_link_ended(
-    struct worker *worker, const struct link_counts *counts, uint64_t packets);
 
 #endif

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "common/log.h"
-#include "common/text.h"
 #include "supervisor/iface/worker.h"
 #include "supervisor/manager/manager.h"
 #include "supervisor/supervisor.h"
@@ -29,7 +28,6 @@ manager_follow(struct supervisor *supervisor, const struct iface_name *name)
 	const struct link *link;
 	const struct config_iface *entry;
 	struct worker *worker = manager_find(supervisor, name->s);
-	char shown[4 * CONFIG_PATTERN_SIZE];
 
 	if (supervisor->stage != SUPERVISOR_RUNS)
 		return;
@@ -44,10 +42,8 @@ manager_follow(struct supervisor *supervisor, const struct iface_name *name)
 		worker_set_enabled(worker, true);
 		return;
 	}
-	text_escape(shown, sizeof(shown), config_iface_text(entry),
-	    strlen(config_iface_text(entry)));
 	log_iface_info("link", name->s, "has appeared (index %d) and is taken by %s",
-	    link->index, shown);
+	    link->index, config_iface_text(entry));
 	if (worker_new(&worker, supervisor, name, entry) == -ENOMEM)
 		log_iface_err("link", name->s, "cannot be counted: out of memory");
 }
