@@ -3,18 +3,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "client/program.h"
 #include "common/child.h"
 
 #define PROGRAM "weir-worker"
-#define FD_ASIDE 64 /* above the descriptors that a child finds */
 
 static bool
 try_directory(char *out, size_t size, const char *directory, size_t len)
@@ -53,52 +51,19 @@ file_worker_start(
 	char read_flag[] = "--read";
 	char books_flag[] = "--books";
 	char *const argv[] = {program, read_flag, books_only ? books_flag : NULL, NULL};
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	sigset_t defaults;
-	int ends[2] = {-1, -1};
-	int source = -1, target = -1;
+	int ends[2];
 	int rc;
 
 	if (pipe2(ends, O_CLOEXEC) != 0)
 		return -errno;
-	/* dup2 onto itself would leave close-on-exec set, so keep clear of 6 and 7 */
-	source = fcntl(input, F_DUPFD_CLOEXEC, FD_ASIDE);
-	target = fcntl(ends[1], F_DUPFD_CLOEXEC, FD_ASIDE);
-	if (source < 0 || target < 0) {
-		rc = -errno;
-		goto out;
-	}
-	sigemptyset(&defaults);
-	sigaddset(&defaults, SIGPIPE);
-	posix_spawn_file_actions_init(&actions);
-	posix_spawnattr_init(&attributes);
-	rc = posix_spawn_file_actions_adddup2(&actions, source, CHILD_FD_INPUT);
-	if (rc == 0)
-		rc =
-		    posix_spawn_file_actions_adddup2(&actions, target, CHILD_FD_OUTPUT);
-	if (rc == 0)
-		rc = posix_spawnattr_setsigdefault(&attributes, &defaults);
-	if (rc == 0)
-		rc = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
-	if (rc == 0)
-		rc = posix_spawn(
-		    &worker->pid, path, &actions, &attributes, argv, environ);
-	rc = -rc;
-	posix_spawn_file_actions_destroy(&actions);
-	posix_spawnattr_destroy(&attributes);
-	if (rc == 0) {
-		worker->fd = ends[0];
-		ends[0] = -1;
-	}
-out:
-	if (source >= 0)
-		close(source);
-	if (target >= 0)
-		close(target);
-	if (ends[0] >= 0)
-		close(ends[0]);
+	const struct program_fd fds[] = {
+	    {input, CHILD_FD_INPUT}, {ends[1], CHILD_FD_OUTPUT}};
+	rc = program_start(&worker->pid, path, argv, fds, 2);
 	close(ends[1]);
+	if (rc == 0)
+		worker->fd = ends[0];
+	else
+		close(ends[0]);
 	return rc;
 }
 

@@ -4,8 +4,6 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <pwd.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +13,7 @@
 #include <unistd.h>
 
 #include "client/check/verdict.h"
+#include "client/program.h"
 #include "common/text.h"
 
 #define PROGRAM "weir-supervisor"
@@ -40,33 +39,19 @@ supervisor_start(const char *path, const char *config_path, int output, pid_t *p
 	char config_option[] = "-c";
 	char *config_word = strdup(config_path);
 	char *const argv[] = {program, check, config_option, config_word, NULL};
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	sigset_t defaults;
-	int rc;
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	const struct program_fd fds[] = {
+	    {null, STDIN_FILENO}, {output, STDOUT_FILENO}, {output, STDERR_FILENO}};
+	int rc = -ENOMEM;
 
-	if (!config_word)
-		return -ENOMEM;
-	sigemptyset(&defaults);
-	sigaddset(&defaults, SIGPIPE);
-	posix_spawn_file_actions_init(&actions);
-	posix_spawnattr_init(&attributes);
-	rc = posix_spawn_file_actions_addopen(
-	    &actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-	if (rc == 0)
-		rc = posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-	if (rc == 0)
-		rc = posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
-	if (rc == 0)
-		rc = posix_spawnattr_setsigdefault(&attributes, &defaults);
-	if (rc == 0)
-		rc = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
-	if (rc == 0)
-		rc = posix_spawn(pid, path, &actions, &attributes, argv, environ);
-	posix_spawn_file_actions_destroy(&actions);
-	posix_spawnattr_destroy(&attributes);
+	if (null < 0)
+		rc = -errno;
+	else if (config_word)
+		rc = program_start(pid, path, argv, fds, 3);
+	if (null >= 0)
+		close(null);
 	free(config_word);
-	return -rc;
+	return rc;
 }
 
 int

@@ -6,39 +6,19 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "client/program.h"
 #include "common/child.h"
 #include "common/clock.h"
-#include "proto/frame.h"
-#include "proto/parts.h"
+#include "proto/check.h"
 
 #define AT_ONCE 8 /* each has the rings of a whole capture while it runs */
 #define DEADLINE_MS 12000 /* a worker takes 10 s at most */
-#define FD_ASIDE 64 /* above the descriptors that a child finds */
-
-static int
-write_question(int fd, const struct check_probe *probe)
-{
-	struct pack pack;
-	int rc;
-
-	pack_init(&pack);
-	pack_request(&pack, MSG_UPDATE);
-	pack_key_u64(&pack, "seq", 0);
-	pack_key_str(&pack, "iface", probe->iface);
-	pack_key_config(&pack, "config", probe->config);
-	rc = pack_finish(&pack);
-	if (rc == 0)
-		rc = frame_write(fd, &pack);
-	pack_fini(&pack);
-	return rc;
-}
 
 static int
 spawn(struct check_probe *probe, const char *path, const char *user, int start,
@@ -51,11 +31,9 @@ spawn(struct check_probe *probe, const char *path, const char *user, int start,
 	char user_text[32] = "";
 	struct iface_name iface;
 	char *argv[7] = {program, check};
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	sigset_t defaults;
+	const struct program_fd fds[] = {
+	    {start, CHILD_FD_START}, {output, CHILD_FD_OUTPUT}};
 	size_t n = 2;
-	int rc;
 
 	if (iface_name_set(&iface, probe->iface) != 0)
 		return -EINVAL;
@@ -67,24 +45,7 @@ spawn(struct check_probe *probe, const char *path, const char *user, int start,
 	argv[n++] = end_of_options; /* a name may begin with a dash */
 	argv[n++] = iface.s;
 	argv[n] = NULL;
-	sigemptyset(&defaults);
-	sigaddset(&defaults, SIGPIPE);
-	posix_spawn_file_actions_init(&actions);
-	posix_spawnattr_init(&attributes);
-	rc = posix_spawn_file_actions_adddup2(&actions, start, CHILD_FD_START);
-	if (rc == 0)
-		rc =
-		    posix_spawn_file_actions_adddup2(&actions, output, CHILD_FD_OUTPUT);
-	if (rc == 0)
-		rc = posix_spawnattr_setsigdefault(&attributes, &defaults);
-	if (rc == 0)
-		rc = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
-	if (rc == 0)
-		rc = posix_spawn(
-		    &probe->pid, path, &actions, &attributes, argv, environ);
-	posix_spawn_file_actions_destroy(&actions);
-	posix_spawnattr_destroy(&attributes);
-	return -rc;
+	return program_start(&probe->pid, path, argv, fds, 2);
 }
 
 static void
@@ -101,7 +62,6 @@ probe_start(struct check_probe *probe, const char *path, const char *user)
 {
 	int start[2] = {-1, -1};
 	int answer[2] = {-1, -1};
-	int aside[2] = {-1, -1};
 	int rc = 0;
 
 	probe->pid = -1;
@@ -110,16 +70,9 @@ probe_start(struct check_probe *probe, const char *path, const char *user)
 		rc = -errno;
 		goto out;
 	}
-	/* dup2 onto itself would leave close-on-exec set, so keep clear of 3 and 7 */
-	aside[0] = fcntl(start[0], F_DUPFD_CLOEXEC, FD_ASIDE);
-	aside[1] = fcntl(answer[1], F_DUPFD_CLOEXEC, FD_ASIDE);
-	if (aside[0] < 0 || aside[1] < 0) {
-		rc = -errno;
-		goto out;
-	}
-	rc = write_question(start[1], probe);
+	rc = check_ask(start[1], probe->iface, probe->config);
 	if (rc == 0)
-		rc = spawn(probe, path, user, aside[0], aside[1]);
+		rc = spawn(probe, path, user, start[0], answer[1]);
 	if (rc != 0)
 		goto out;
 	probe->fd = answer[0];
@@ -130,37 +83,6 @@ out:
 		    "weir-worker cannot be started: %s", strerror(-rc));
 	close_all(start, 2);
 	close_all(answer, 2);
-	close_all(aside, 2);
-}
-
-static int
-read_answer(struct check_probe *probe)
-{
-	char state[16];
-	struct msg msg;
-	void *data;
-	size_t len;
-	int rc = frame_read(probe->fd, &data, &len);
-
-	if (rc != 0)
-		return rc;
-	rc = msg_parse(&msg, data, len);
-	if (rc == 0) {
-		if (msg.type != MSG_CHECK || !msg.is_answer || msg.error != MSG_OK ||
-		    view_str(msg.body, "state", state, sizeof(state)) != 0 ||
-		    view_str(
-			msg.body, "reason", probe->reason, sizeof(probe->reason)) != 0)
-			rc = -EPROTO;
-		/* neither open nor a reason why not */
-		else if (probe->reason[0] == '\0' && strcmp(state, "active") != 0)
-			rc = -EPROTO;
-		else
-			view_text(
-			    msg.body, "reason_text", probe->text, sizeof(probe->text));
-		msg_fini(&msg);
-	}
-	free(data);
-	return rc;
 }
 
 static void
@@ -194,7 +116,8 @@ probe_end(struct check_probe *probe, bool late)
 		kill(probe->pid, SIGKILL);
 	while (waitpid(probe->pid, &status, 0) < 0 && errno == EINTR)
 		;
-	rc = late ? -ETIMEDOUT : read_answer(probe);
+	rc = late ? -ETIMEDOUT
+		  : check_read_answer(probe->fd, probe->reason, probe->text);
 	close(probe->fd);
 	probe->fd = -1;
 	probe->answered = rc == 0;

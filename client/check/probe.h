@@ -7,7 +7,7 @@
 
 #include "common/capture_config.h"
 #include "common/iface.h"
-#include "proto/msg.h"
+#include "proto/check.h"
 
 struct check_probe {
 	/* what to ask */
@@ -15,8 +15,8 @@ struct check_probe {
 	const struct capture_config *config; /* the caller's */
 	/* what came */
 	bool answered;
-	char reason[32]; /* as in a worker's status; "" when it could */
-	char text[MSG_TEXT_MAX * 4 + 1]; /* in pcap's words; safe to print */
+	char reason[CHECK_REASON_SIZE]; /* as in a worker's status; "" when it could */
+	char text[CHECK_TEXT_SIZE]; /* in pcap's words; safe to print */
 	bool no_rights; /* it could not become what a worker must be */
 	char failure[128]; /* why there is no answer */
 	/* private, while it runs */

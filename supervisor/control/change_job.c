@@ -216,7 +216,7 @@ change_on_probed(void *arg, const struct probe_result *result)
 
 	part->probe = NULL;
 	job->probes--;
-	if (result->active)
+	if (result->reason[0] == '\0')
 		change_part_end(part, CHANGE_PLANNED, "", "");
 	else if (strcmp(result->reason, "no_such_device") == 0)
 		change_part_end(part, CHANGE_PLANNED, "",

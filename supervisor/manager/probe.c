@@ -14,8 +14,6 @@
 #include <unistd.h>
 
 #include "common/child.h"
-#include "proto/frame.h"
-#include "proto/parts.h"
 #include "supervisor/child/spawn.h"
 #include "supervisor/supervisor.h"
 
@@ -46,48 +44,18 @@ probe_free(struct probe *probe)
 	free(probe);
 }
 
-static int
-probe_read(struct probe *probe, struct probe_result *result)
-{
-	void *data = NULL;
-	size_t len;
-	struct msg msg;
-	char state[32];
-	int rc = frame_read(probe->answer_fd, &data, &len);
-
-	if (rc != 0)
-		return rc;
-	rc = msg_parse(&msg, data, len);
-	if (rc == 0) {
-		if (msg.type != MSG_CHECK || !msg.is_answer || msg.error != MSG_OK)
-			rc = -EPROTO;
-		if (rc == 0)
-			rc = view_str(msg.body, "state", state, sizeof(state));
-		if (rc == 0)
-			rc = view_str(
-			    msg.body, "reason", result->reason, sizeof(result->reason));
-		if (rc == 0)
-			view_text(msg.body, "reason_text", result->text,
-			    sizeof(result->text));
-		result->active = rc == 0 && strcmp(state, "active") == 0;
-		msg_fini(&msg);
-	}
-	free(data);
-	return rc;
-}
-
 static void
 probe_on_end(void *arg)
 {
 	struct probe *probe = arg;
-	struct probe_result result = {.active = false};
+	struct probe_result result = {.reason = ""};
 	char how[CHILD_EXIT_TEXT];
 	int status = 0;
 	int rc;
 
 	if (waitpid(probe->pid, &status, WNOHANG) != probe->pid)
 		return;
-	rc = probe_read(probe, &result);
+	rc = check_read_answer(probe->answer_fd, result.reason, result.text);
 	if (rc != 0) {
 		snprintf(result.reason, sizeof(result.reason), "failed");
 		snprintf(result.text, sizeof(result.text),
@@ -105,24 +73,6 @@ probe_on_timer(void *arg)
 	struct probe *probe = arg;
 
 	kill(probe->pid, SIGKILL);
-}
-
-static int
-probe_request(
-    int fd, const struct iface_name *iface, const struct capture_config *config)
-{
-	struct pack pack;
-	int rc;
-
-	pack_init(&pack);
-	pack_request(&pack, MSG_UPDATE);
-	pack_key_str(&pack, "iface", iface->s);
-	pack_key_config(&pack, "config", config);
-	rc = pack_finish(&pack);
-	if (rc == 0)
-		rc = frame_write(fd, &pack);
-	pack_fini(&pack);
-	return rc;
 }
 
 static pid_t
@@ -170,7 +120,7 @@ probe_start(struct probe **out, struct supervisor *supervisor,
 		rc = -errno;
 		goto out;
 	}
-	rc = probe_request(request[1], iface, config);
+	rc = check_ask(request[1], iface->s, config);
 	if (rc != 0)
 		goto out;
 	probe->pid = probe_spawn(supervisor, iface, request[0], answer[1]);

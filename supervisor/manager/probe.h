@@ -7,15 +7,15 @@
 
 #include "common/capture_config.h"
 #include "common/iface.h"
-#include "proto/msg.h"
+#include "proto/check.h"
 
 struct supervisor;
 struct probe;
 
 struct probe_result {
-	bool active; /* it could */
-	char reason[32]; /* else why not: a reason of the worker, or "failed" */
-	char text[4 * MSG_TEXT_MAX + 1];
+	char reason
+	    [CHECK_REASON_SIZE]; /* "": it could; a reason of the worker; "failed" */
+	char text[CHECK_TEXT_SIZE];
 };
 
 /* `done` is called once, later. 0 or negative errno, and then it is not. */
