@@ -8,6 +8,7 @@
 
 #include "client/output/output.h"
 #include "common/clock.h"
+#include "proto/flows_query.h"
 #include "store/reader.h"
 
 #define CLIENT_SOCKET "/run/weir/control.sock"
@@ -16,7 +17,6 @@
 #define CLIENT_IFACES_MAX 1024
 #define CLIENT_WHY_SIZE 512
 #define CLIENT_TABLE_ROWS 50 /* of a query, in tables, when -n does not say */
-#define CLIENT_FLOWS_MAX 1000 /* running flows of one interface in one answer */
 
 enum client_exit {
 	EXIT_DONE = 0,
@@ -27,25 +27,6 @@ enum client_exit {
 };
 
 struct command;
-
-enum flows_sort {
-	FLOWS_BY_BYTES = 0,
-	FLOWS_BY_PACKETS,
-	FLOWS_BY_LAST, /* the latest first */
-};
-
-/* Which running flows, and how many of them. */
-struct flows_query {
-	enum flows_sort sort;
-	unsigned limit; /* 1 to CLIENT_FLOWS_MAX; 0: not given */
-	uint8_t family; /* enum flow_family; FAMILY_NONE: any address */
-	uint8_t address[16]; /* of either end, network order, without host bits */
-	unsigned prefix; /* bits of it that count */
-	bool port_given;
-	uint16_t port; /* of either end */
-	bool proto_given;
-	uint8_t proto;
-};
 
 /* The command line, checked. Strings belong to argv or the environment. */
 struct client {
@@ -66,7 +47,7 @@ struct client {
 
 	bool dry_run; /* update, reload */
 
-	struct flows_query flows;
+	struct flows_query flows; /* limit 0: not given */
 
 	struct query query; /* query: fields, times, interfaces, sort, limit */
 	const char **ifaces; /* query: owned, query.ifaces points here */

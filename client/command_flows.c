@@ -132,30 +132,17 @@ take_answer(struct merge *merge, const msgpack_object *body)
 	return rc;
 }
 
-/* What the flows are sorted by, comparable as they are. */
-static int
-compare_key(
-    enum flows_sort sort, const struct flow_record *a, const struct flow_record *b)
-{
-	struct counter x = flow_total(a), y = flow_total(b);
-
-	switch (sort) {
-	case FLOWS_BY_PACKETS:
-		return (x.packets > y.packets) - (x.packets < y.packets);
-	case FLOWS_BY_LAST:
-		return (a->last_ns > b->last_ns) - (a->last_ns < b->last_ns);
-	default:
-		return (x.bytes > y.bytes) - (x.bytes < y.bytes);
-	}
-}
-
 static int
 compare_flows(const void *a, const void *b, void *arg)
 {
 	const struct merged_flow *x = a, *y = b;
-	int by_key = compare_key(*(const enum flows_sort *)arg, &x->flow, &y->flow);
+	enum flows_sort sort = *(const enum flows_sort *)arg;
+	uint64_t p = flows_sort_key(sort, &x->flow);
+	uint64_t q = flows_sort_key(sort, &y->flow);
 
-	return by_key != 0 ? -by_key : (x->order > y->order) - (x->order < y->order);
+	if (p != q)
+		return p > q ? -1 : 1;
+	return (x->order > y->order) - (x->order < y->order);
 }
 
 static void
@@ -240,44 +227,23 @@ show(const struct client *client, struct merge *merge)
 	return client_finish(client, &out, code);
 }
 
-static void
-pack_question(const struct client *client, size_t limit, struct pack *request)
-{
-	static const char *const sorts[] = {
-	    [FLOWS_BY_BYTES] = "bytes",
-	    [FLOWS_BY_PACKETS] = "packets",
-	    [FLOWS_BY_LAST] = "last",
-	};
-	const struct flows_query *flows = &client->flows;
-
-	pack_request(request, MSG_FLOWS);
-	daemon_pack_ifaces(request, client);
-	pack_key_u64(request, "limit", limit);
-	pack_key_str(request, "sort", sorts[flows->sort]);
-	if (flows->family != FAMILY_NONE) {
-		pack_key_bin(request, "address", flows->address,
-		    flows->family == FAMILY_IPV4 ? 4 : 16);
-		pack_key_u64(request, "prefix", flows->prefix);
-	}
-	if (flows->port_given)
-		pack_key_u64(request, "port", flows->port);
-	if (flows->proto_given)
-		pack_key_u64(request, "proto", flows->proto);
-}
-
 int
 command_flows(const struct client *client)
 {
-	struct merge merge = {.limit = client->flows.limit};
+	struct flows_query query = client->flows;
+	struct merge merge = {.limit = 0};
 	struct answer answer;
 	struct pack request;
 	int code, rc;
 
-	if (merge.limit == 0)
-		merge.limit =
-		    client->output->exact ? CLIENT_FLOWS_MAX : CLIENT_TABLE_ROWS;
+	if (query.limit == 0)
+		query.limit =
+		    client->output->exact ? FLOWS_LIMIT_MAX : CLIENT_TABLE_ROWS;
+	merge.limit = query.limit;
 	pack_init(&request);
-	pack_question(client, merge.limit, &request);
+	pack_request(&request, MSG_FLOWS);
+	daemon_pack_ifaces(&request, client);
+	pack_flows_query(&request, &query);
 	code = daemon_send(client, &request, MSG_FLOWS, ASK_MS, false, &answer);
 	pack_fini(&request);
 	if (code != EXIT_DONE)

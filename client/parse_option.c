@@ -181,18 +181,12 @@ take_flows_option(struct flows_query *flows, const struct option_spec *option,
 	switch (option->id) {
 	case OPTION_FLOWS_LIMIT:
 		if (text_to_number(value, &number) != 0 || number == 0 ||
-		    number > CLIENT_FLOWS_MAX)
+		    number > FLOWS_LIMIT_MAX)
 			return refuse(why, option, value, "a number from 1 to 1000");
-		flows->limit = (unsigned)number;
+		flows->limit = (uint32_t)number;
 		return 0;
 	case OPTION_FLOWS_SORT:
-		if (strcmp(value, "bytes") == 0)
-			flows->sort = FLOWS_BY_BYTES;
-		else if (strcmp(value, "packets") == 0)
-			flows->sort = FLOWS_BY_PACKETS;
-		else if (strcmp(value, "last") == 0)
-			flows->sort = FLOWS_BY_LAST;
-		else
+		if (flows_sort_from_name(value, &flows->sort) != 0)
 			return refuse(why, option, value, "bytes, packets or last");
 		return 0;
 	case OPTION_ADDRESS:

@@ -14,7 +14,6 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "proto/view.h"
 #include "worker/commands_private.h"
 #include "worker/flow_choice.h"
 
@@ -44,61 +43,6 @@ do_slice(void *arg)
 	walk->facts.slices++;
 	if (ns > walk->facts.worst_ns)
 		walk->facts.worst_ns = ns;
-}
-
-/* NULL, or the key that is wrong. What is missing keeps its default. */
-static const char *
-read_filter(const msgpack_object *body, struct flow_filter *filter)
-{
-	const void *address;
-	size_t len;
-	uint32_t number;
-	int rc;
-
-	*filter = (struct flow_filter){.family = FAMILY_NONE};
-	rc = view_bin(body, "address", &address, &len);
-	if (rc == 0) {
-		if (len != 4 && len != 16)
-			return "address";
-		filter->family = len == 4 ? FAMILY_IPV4 : FAMILY_IPV6;
-		memcpy(filter->address, address, len);
-		if (view_u32(body, "prefix", (uint32_t)len * 8, &number) != 0)
-			return "prefix";
-		filter->prefix = (uint8_t)number;
-	} else if (rc != -ENOENT) {
-		return "address";
-	} else if (view_get(body, "prefix")) {
-		return "address"; /* a prefix of what? */
-	}
-	rc = view_u32(body, "port", UINT16_MAX, &number);
-	if (rc != 0 && rc != -ENOENT)
-		return "port";
-	filter->has_port = rc == 0;
-	filter->port = rc == 0 ? (uint16_t)number : 0;
-	rc = view_u32(body, "proto", UINT8_MAX, &number);
-	if (rc != 0 && rc != -ENOENT)
-		return "proto";
-	filter->has_proto = rc == 0;
-	filter->proto = rc == 0 ? (uint8_t)number : 0;
-	return NULL;
-}
-
-static const char *
-read_order(const msgpack_object *body, enum flow_sort *sort, uint32_t *limit)
-{
-	char name[16];
-	int rc;
-
-	*limit = FLOW_CHOICE_LIMIT_DEFAULT;
-	rc = view_u32(body, "limit", FLOW_CHOICE_LIMIT_MAX, limit);
-	if ((rc != 0 && rc != -ENOENT) || *limit == 0)
-		return "limit";
-	*sort = FLOW_SORT_BYTES;
-	rc = view_str(body, "sort", name, sizeof(name));
-	if ((rc != 0 && rc != -ENOENT) ||
-	    (rc == 0 && flow_sort_from_name(name, sort) != 0))
-		return "sort";
-	return NULL;
 }
 
 /* Walks, chooses, answers. */
@@ -141,22 +85,16 @@ void
 commands_handle_flows(void *ctx, const struct msg *request, struct pack *answer)
 {
 	struct commands *commands = ctx;
-	struct command_job job = {commands, request, answer};
 	struct flow_choice *choice = NULL;
-	struct flow_filter filter;
-	enum flow_sort sort;
-	const char *wrong;
-	uint32_t limit;
+	struct flows_query query;
+	const char *wrong = view_flows_query(request->body, &query);
 	int rc;
 
-	wrong = read_filter(request->body, &filter);
-	if (!wrong)
-		wrong = read_order(request->body, &sort, &limit);
 	if (wrong) {
-		commands_refuse_key(&job, wrong);
+		pack_error(answer, MSG_FLOWS, MSG_E_BAD_MESSAGE, "%s", wrong);
 		return;
 	}
-	rc = flow_choice_new(&choice, &filter, sort, limit);
+	rc = flow_choice_new(&choice, &query);
 	if (rc == 0)
 		rc = answer_flows(commands, choice, answer);
 	if (rc != 0)

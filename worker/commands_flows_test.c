@@ -157,7 +157,7 @@ without_keys_the_fifty_largest_are_answered(void **state)
 	worker_open(&worker, "nosuch0");
 	begin(&worker, MSG_FLOWS);
 	ask_flows(&worker, &answered);
-	assert_int_equal(answered.count, FLOW_CHOICE_LIMIT_DEFAULT);
+	assert_int_equal(answered.count, FLOWS_LIMIT_DEFAULT);
 	for (size_t i = 1; i < answered.count; i++)
 		assert_true(flow_total(&answered.flow[i - 1]).bytes >=
 		    flow_total(&answered.flow[i]).bytes);

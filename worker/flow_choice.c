@@ -16,9 +16,7 @@ struct entry {
 };
 
 struct flow_choice {
-	struct flow_filter filter;
-	enum flow_sort sort;
-	size_t limit;
+	struct flows_query query;
 	size_t count; /* entries in use */
 	uint64_t flows;
 	uint64_t matched;
@@ -26,26 +24,8 @@ struct flow_choice {
 	struct flow_record *record; /* limit records */
 };
 
-int
-flow_sort_from_name(const char *name, enum flow_sort *out)
-{
-	static const char *const names[] = {
-	    [FLOW_SORT_BYTES] = "bytes",
-	    [FLOW_SORT_PACKETS] = "packets",
-	    [FLOW_SORT_LAST] = "last",
-	};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (strcmp(name, names[i]) == 0) {
-			*out = (enum flow_sort)i;
-			return 0;
-		}
-	}
-	return -EINVAL;
-}
-
 static bool
-in_prefix(const struct flow_filter *filter, const uint8_t *address)
+in_prefix(const struct flows_query *filter, const uint8_t *address)
 {
 	unsigned bytes = filter->prefix / 8;
 	unsigned bits = filter->prefix % 8;
@@ -57,38 +37,35 @@ in_prefix(const struct flow_filter *filter, const uint8_t *address)
 }
 
 bool
-flow_filter_matches(const struct flow_filter *filter, const struct flow_record *flow)
+flow_filter_matches(const struct flows_query *filter, const struct flow_record *flow)
 {
 	if (flow->family == FAMILY_NONE &&
-	    (filter->family != FAMILY_NONE || filter->has_port))
+	    (filter->family != FAMILY_NONE || filter->port_given))
 		return false;
 	if (filter->family != FAMILY_NONE &&
 	    (flow->family != filter->family ||
 		(!in_prefix(filter, flow->src) && !in_prefix(filter, flow->dst))))
 		return false;
-	if (filter->has_port && flow->sport != filter->port &&
+	if (filter->port_given && flow->sport != filter->port &&
 	    flow->dport != filter->port)
 		return false;
-	return !filter->has_proto || flow->proto == filter->proto;
+	return !filter->proto_given || flow->proto == filter->proto;
 }
 
 int
-flow_choice_new(struct flow_choice **out, const struct flow_filter *filter,
-    enum flow_sort sort, size_t limit)
+flow_choice_new(struct flow_choice **out, const struct flows_query *query)
 {
 	struct flow_choice *choice;
 
-	if (limit == 0 || limit > FLOW_CHOICE_LIMIT_MAX ||
-	    filter->prefix > (filter->family == FAMILY_IPV4 ? 32 : 128))
+	if (query->limit == 0 || query->limit > FLOWS_LIMIT_MAX ||
+	    query->prefix > (query->family == FAMILY_IPV4 ? 32 : 128))
 		return -EINVAL;
 	choice = calloc(1, sizeof(*choice));
 	if (!choice)
 		return -ENOMEM;
-	choice->filter = *filter;
-	choice->sort = sort;
-	choice->limit = limit;
-	choice->heap = calloc(limit, sizeof(choice->heap[0]));
-	choice->record = calloc(limit, sizeof(choice->record[0]));
+	choice->query = *query;
+	choice->heap = calloc(query->limit, sizeof(choice->heap[0]));
+	choice->record = calloc(query->limit, sizeof(choice->record[0]));
 	if (!choice->heap || !choice->record) {
 		flow_choice_free(choice);
 		return -ENOMEM;
@@ -105,17 +82,6 @@ flow_choice_free(struct flow_choice *choice)
 	free(choice->heap);
 	free(choice->record);
 	free(choice);
-}
-
-static uint64_t
-key_of(enum flow_sort sort, const struct flow_record *flow)
-{
-	struct counter total;
-
-	if (sort == FLOW_SORT_LAST) /* signed, so that unsigned order is its order */
-		return (uint64_t)flow->last_ns ^ UINT64_C(1) << 63;
-	total = flow_total(flow);
-	return sort == FLOW_SORT_BYTES ? total.bytes : total.packets;
 }
 
 static bool
@@ -166,11 +132,11 @@ flow_choice_add(struct flow_choice *choice, const struct flow_record *flow)
 {
 	struct entry entry = {0, choice->flows++, 0};
 
-	if (!flow_filter_matches(&choice->filter, flow))
+	if (!flow_filter_matches(&choice->query, flow))
 		return;
 	choice->matched++;
-	entry.key = key_of(choice->sort, flow);
-	if (choice->count < choice->limit) {
+	entry.key = flows_sort_key(choice->query.sort, flow);
+	if (choice->count < choice->query.limit) {
 		entry.at = choice->count++;
 		choice->record[entry.at] = *flow;
 		choice->heap[entry.at] = entry;

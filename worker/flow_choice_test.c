@@ -89,7 +89,7 @@ a_filter_takes_just_the_flows_that_fit_all_of_it(void **state)
 	(void)state;
 	assert_int_equal(some_flows(flow), 8);
 	for (size_t row = 0; row < sizeof(rows) / sizeof(rows[0]); row++) {
-		struct flow_filter filter = {.family = FAMILY_NONE};
+		struct flows_query filter = {.family = FAMILY_NONE};
 
 		if (rows[row].address) {
 			bool v6 = strchr(rows[row].address, ':') != NULL;
@@ -100,10 +100,10 @@ a_filter_takes_just_the_flows_that_fit_all_of_it(void **state)
 					     rows[row].address, filter.address),
 			    1);
 		}
-		filter.has_port = rows[row].port >= 0;
-		filter.port = (uint16_t)(filter.has_port ? rows[row].port : 7);
-		filter.has_proto = rows[row].proto >= 0;
-		filter.proto = (uint8_t)(filter.has_proto ? rows[row].proto : 7);
+		filter.port_given = rows[row].port >= 0;
+		filter.port = (uint16_t)(filter.port_given ? rows[row].port : 7);
+		filter.proto_given = rows[row].proto >= 0;
+		filter.proto = (uint8_t)(filter.proto_given ? rows[row].proto : 7);
 		for (unsigned n = 0; n < 8; n++) {
 			if (flow_filter_matches(&filter, &flow[n]) !=
 			    (rows[row].flows >> n & 1))
@@ -115,7 +115,7 @@ a_filter_takes_just_the_flows_that_fit_all_of_it(void **state)
 /* What a chunk holds: the numbers of the flows, which stand in their ports. */
 struct chosen {
 	size_t count;
-	uint16_t number[FLOW_CHOICE_LIMIT_MAX];
+	uint16_t number[FLOWS_LIMIT_MAX];
 };
 
 static int
@@ -128,14 +128,14 @@ on_flow(void *arg, const struct flow_record *flow)
 }
 
 static void
-choose(const struct flow_record *flows, size_t count, enum flow_sort sort, size_t limit,
-    struct chosen *chosen)
+choose(const struct flow_record *flows, size_t count, enum flows_sort sort,
+    size_t limit, struct chosen *chosen)
 {
-	const struct flow_filter all = {.family = FAMILY_NONE};
+	const struct flows_query query = {.sort = sort, .limit = (uint32_t)limit};
 	struct flow_choice *choice;
 	struct pack pack;
 
-	assert_int_equal(flow_choice_new(&choice, &all, sort, limit), 0);
+	assert_int_equal(flow_choice_new(&choice, &query), 0);
 	for (size_t i = 0; i < count; i++)
 		flow_choice_add(choice, &flows[i]);
 	assert_int_equal(flow_choice_flows(choice), count);
@@ -169,14 +169,14 @@ each_order_has_its_best_first(void **state)
 	flow[2].last_ns = INT64_C(1700000000000000000);
 	flow[3].last_ns = -5; /* before 1970 is early, not late */
 
-	choose(flow, 4, FLOW_SORT_BYTES, 4, &chosen);
+	choose(flow, 4, FLOWS_BY_BYTES, 4, &chosen);
 	assert_int_equal(chosen.count, 4);
 	assert_memory_equal(chosen.number, ((uint16_t[]){3, 1, 0, 2}), 8);
-	choose(flow, 4, FLOW_SORT_PACKETS, 4, &chosen);
+	choose(flow, 4, FLOWS_BY_PACKETS, 4, &chosen);
 	assert_memory_equal(chosen.number, ((uint16_t[]){3, 2, 0, 1}), 8);
-	choose(flow, 4, FLOW_SORT_LAST, 4, &chosen);
+	choose(flow, 4, FLOWS_BY_LAST, 4, &chosen);
 	assert_memory_equal(chosen.number, ((uint16_t[]){2, 0, 1, 3}), 8);
-	choose(flow, 4, FLOW_SORT_BYTES, 2, &chosen);
+	choose(flow, 4, FLOWS_BY_BYTES, 2, &chosen);
 	assert_int_equal(chosen.count, 2);
 	assert_memory_equal(chosen.number, ((uint16_t[]){3, 1}), 4);
 }
@@ -215,7 +215,7 @@ any_limit_gives_the_beginning_of_the_whole_order(void **state)
 	sorted_flows = flow;
 	qsort(order, 3000, sizeof(order[0]), by_bytes);
 	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
-		choose(flow, 3000, FLOW_SORT_BYTES, limits[i], &chosen);
+		choose(flow, 3000, FLOWS_BY_BYTES, limits[i], &chosen);
 		assert_int_equal(chosen.count, limits[i]);
 		assert_memory_equal(chosen.number, order, limits[i] * sizeof(order[0]));
 	}
@@ -227,32 +227,30 @@ no_flows_are_an_empty_chunk(void **state)
 	struct chosen chosen;
 
 	(void)state;
-	choose(NULL, 0, FLOW_SORT_LAST, 1000, &chosen);
+	choose(NULL, 0, FLOWS_BY_LAST, 1000, &chosen);
 	assert_int_equal(chosen.count, 0);
 }
 
 static void
 limits_prefixes_and_names_out_of_range_are_refused(void **state)
 {
-	struct flow_filter filter = {.family = FAMILY_IPV4, .prefix = 33};
-	const struct flow_filter all = {.family = FAMILY_NONE};
+	struct flows_query query = {.family = FAMILY_IPV4, .prefix = 33, .limit = 1};
 	struct flow_choice *choice;
-	enum flow_sort sort = FLOW_SORT_LAST;
+	enum flows_sort sort = FLOWS_BY_LAST;
 
 	(void)state;
-	assert_int_equal(
-	    flow_choice_new(&choice, &filter, FLOW_SORT_BYTES, 1), -EINVAL);
-	filter = (struct flow_filter){.family = FAMILY_IPV6, .prefix = 129};
-	assert_int_equal(
-	    flow_choice_new(&choice, &filter, FLOW_SORT_BYTES, 1), -EINVAL);
-	assert_int_equal(flow_choice_new(&choice, &all, FLOW_SORT_BYTES, 0), -EINVAL);
-	assert_int_equal(
-	    flow_choice_new(&choice, &all, FLOW_SORT_BYTES, 1001), -EINVAL);
-	assert_int_equal(flow_sort_from_name("byte", &sort), -EINVAL);
-	assert_int_equal(flow_sort_from_name("", &sort), -EINVAL);
-	assert_int_equal(sort, FLOW_SORT_LAST);
-	assert_int_equal(flow_sort_from_name("packets", &sort), 0);
-	assert_int_equal(sort, FLOW_SORT_PACKETS);
+	assert_int_equal(flow_choice_new(&choice, &query), -EINVAL);
+	query = (struct flows_query){.family = FAMILY_IPV6, .prefix = 129, .limit = 1};
+	assert_int_equal(flow_choice_new(&choice, &query), -EINVAL);
+	query = (struct flows_query){.limit = 0};
+	assert_int_equal(flow_choice_new(&choice, &query), -EINVAL);
+	query = (struct flows_query){.limit = 1001};
+	assert_int_equal(flow_choice_new(&choice, &query), -EINVAL);
+	assert_int_equal(flows_sort_from_name("byte", &sort), -EINVAL);
+	assert_int_equal(flows_sort_from_name("", &sort), -EINVAL);
+	assert_int_equal(sort, FLOWS_BY_LAST);
+	assert_int_equal(flows_sort_from_name("packets", &sort), 0);
+	assert_int_equal(sort, FLOWS_BY_PACKETS);
 	flow_choice_free(NULL);
 }
 
