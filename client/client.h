@@ -143,4 +143,7 @@ int client_finish(const struct client *client, struct output *out, int code);
  * escaped). */
 void client_fault(const char *line, size_t len);
 
+/* The same for config_load() and config_parse(). */
+void client_config_fault(void *arg, const char *line);
+
 #endif

@@ -14,7 +14,6 @@
 #include "proto/entries.h"
 
 #define ASK_MS 30000 /* the daemon takes 20 s at most */
-#define FILE_SIZE_MAX (1024 * 1024) /* of a configuration on standard input */
 #define KEYS_SIZE 256
 
 enum {
@@ -227,57 +226,16 @@ command_reload(const struct client *client)
 	return change(client, &request, MSG_RELOAD);
 }
 
-static void
-on_fault(void *arg, const char *line)
-{
-	(void)arg;
-	client_fault(line, strlen(line));
-}
-
-/* Standard input to its end. 0, or negative errno: -EFBIG when it is too long. */
-static int
-read_input(char **out, size_t *len)
-{
-	char *text = malloc(FILE_SIZE_MAX + 1);
-	size_t used;
-	int rc;
-
-	if (!text)
-		return -ENOMEM;
-	errno = 0;
-	used = fread(text, 1, FILE_SIZE_MAX + 1, stdin);
-	rc = ferror(stdin)         ? (errno != 0 ? -errno : -EIO)
-	    : used > FILE_SIZE_MAX ? -EFBIG
-				   : 0;
-	if (rc != 0) {
-		free(text);
-		return rc;
-	}
-	*out = text;
-	*len = used;
-	return 0;
-}
-
 static int
 load_input(const struct client *client, struct config *config)
 {
-	char *text;
-	size_t len;
-	int rc;
-
 	if (isatty(STDIN_FILENO)) {
 		log_err(client->command->name,
 		    "standard input is a terminal; give it a configuration");
 		return -EINVAL;
 	}
-	rc = read_input(&text, &len);
-	if (rc != 0) {
-		log_err(client->command->name, "standard input: %s", strerror(-rc));
-		return rc;
-	}
-	rc = config_parse("standard input", text, len, config, on_fault, NULL);
-	free(text);
-	return rc;
+	return config_load_fd(
+	    STDIN_FILENO, "standard input", config, client_config_fault, NULL);
 }
 
 int
@@ -295,7 +253,7 @@ command_update(const struct client *client)
 	if (strcmp(path, "-") == 0)
 		rc = load_input(client, config);
 	else
-		rc = config_load(path, config, on_fault, NULL);
+		rc = config_load(path, config, client_config_fault, NULL);
 	if (rc != 0) {
 		free(config);
 		return EXIT_FAILED;

@@ -52,13 +52,6 @@ struct host_lines {
 };
 
 static void
-take_fault(void *arg, const char *line)
-{
-	(void)arg;
-	client_fault(line, strlen(line));
-}
-
-static void
 take_line(void *arg, const char *text, size_t len)
 {
 	struct host_lines *host = arg;
@@ -256,7 +249,7 @@ command_check(const struct client *client)
 	struct output out;
 	int code;
 
-	if (config_load(asker.file, &config, take_fault, NULL) != 0)
+	if (config_load(asker.file, &config, client_config_fault, NULL) != 0)
 		return EXIT_FAILED;
 	if (file_worker_find(worker_path, sizeof(worker_path)) != 0) {
 		log_err("check",

@@ -29,3 +29,10 @@ client_fault(const char *line, size_t len)
 	fprintf(stderr, "%s\n", safe);
 	free(safe);
 }
+
+void
+client_config_fault(void *arg, const char *line)
+{
+	(void)arg;
+	client_fault(line, strlen(line));
+}

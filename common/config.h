@@ -89,6 +89,11 @@ struct config {
 int config_load(const char *path, struct config *config,
     void (*fault)(void *arg, const char *line), void *arg);
 
+/* The same for what is open as `fd`, read to its end; `name` stands for the path in faults.
+ * A negative fd is a file that could not be opened, for which errno is the reason. */
+int config_load_fd(int fd, const char *name, struct config *config,
+    void (*fault)(void *arg, const char *line), void *arg);
+
 /* The same for text already in memory; `name` stands for the path in faults. */
 int config_parse(const char *name, const char *text, size_t len, struct config *config,
     void (*fault)(void *arg, const char *line), void *arg);

@@ -9,22 +9,15 @@
 #include "common/config_private.h"
 
 static int
-read_file(const char *path, char **text, size_t *len)
+read_all(int fd, char **text, size_t *len)
 {
 	char *buf = malloc(CONFIG_FILE_MAX + 1);
 	size_t used = 0;
 	ssize_t n;
 	int rc = 0;
-	int fd;
 
 	if (!buf)
 		return -ENOMEM;
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0) {
-		rc = -errno;
-		free(buf);
-		return rc;
-	}
 	/* One byte more than is allowed tells a file that is too large. */
 	while (used < CONFIG_FILE_MAX + 1) {
 		n = read(fd, buf + used, CONFIG_FILE_MAX + 1 - used);
@@ -36,7 +29,6 @@ read_file(const char *path, char **text, size_t *len)
 			break;
 		used += (size_t)n;
 	}
-	close(fd);
 	if (rc != 0) {
 		free(buf);
 		return rc;
@@ -47,16 +39,16 @@ read_file(const char *path, char **text, size_t *len)
 }
 
 int
-config_load(const char *path, struct config *config,
+config_load_fd(int fd, const char *name, struct config *config,
     void (*fault)(void *arg, const char *line), void *arg)
 {
 	char *line;
 	char *text = NULL;
 	size_t len = 0;
-	int rc = read_file(path, &text, &len);
+	int rc = fd < 0 ? -errno : read_all(fd, &text, &len);
 
 	if (rc != 0) {
-		if (asprintf(&line, "%s: cannot be read: %s", path, strerror(-rc)) <
+		if (asprintf(&line, "%s: cannot be read: %s", name, strerror(-rc)) <
 		    0) {
 			fault(arg, "out of memory");
 			return -EINVAL;
@@ -65,7 +57,19 @@ config_load(const char *path, struct config *config,
 		free(line);
 		return -EINVAL;
 	}
-	rc = config_parse(path, text, len, config, fault, arg);
+	rc = config_parse(name, text, len, config, fault, arg);
 	free(text);
+	return rc;
+}
+
+int
+config_load(const char *path, struct config *config,
+    void (*fault)(void *arg, const char *line), void *arg)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int rc = config_load_fd(fd, path, config, fault, arg);
+
+	if (fd >= 0)
+		close(fd);
 	return rc;
 }

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +13,7 @@
 
 #include "client/check/verdict.h"
 #include "client/program.h"
-#include "common/text.h"
+#include "common/account.h"
 
 #define PROGRAM "weir-supervisor"
 
@@ -177,24 +176,13 @@ check_directories(const struct config *config,
 int
 check_worker_user(const struct config *config, char out[static CHECK_USER_SIZE])
 {
-	const struct passwd *entry;
-	uint64_t number;
+	uid_t uid;
+	gid_t gid;
+	int rc = account_user(config->worker_user, &uid, &gid);
 
-	/* a number needs no entry; its group is then the same number */
-	if (text_to_number(config->worker_user, &number) == 0) {
-		if (number >= UINT32_MAX)
-			return -ENOENT;
-		entry = getpwuid((uid_t)number);
-		snprintf(out, CHECK_USER_SIZE, "%u:%u", (unsigned)number,
-		    entry ? (unsigned)entry->pw_gid : (unsigned)number);
-		return 0;
-	}
-	entry = getpwnam(config->worker_user);
-	if (!entry)
-		return -ENOENT;
-	snprintf(out, CHECK_USER_SIZE, "%u:%u", (unsigned)entry->pw_uid,
-	    (unsigned)entry->pw_gid);
-	return 0;
+	if (rc == 0)
+		snprintf(out, CHECK_USER_SIZE, "%u:%u", (unsigned)uid, (unsigned)gid);
+	return rc;
 }
 
 void

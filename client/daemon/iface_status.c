@@ -72,21 +72,6 @@ read_link(const msgpack_object *link, struct link_status *out)
 	return 0;
 }
 
-static int
-read_link_counts(const msgpack_object *map, struct link_counts *out)
-{
-	const msgpack_object *counts;
-
-	if (view_map(map, "link_counts", &counts) != 0)
-		return 0;
-	if (view_u64(counts, "packets", UINT64_MAX, &out->packets) != 0 ||
-	    view_u64(counts, "dropped", UINT64_MAX, &out->dropped) != 0 ||
-	    view_u64(counts, "missed", UINT64_MAX, &out->missed) != 0)
-		return -EPROTO;
-	out->known = true;
-	return 0;
-}
-
 /* pcap's own words behind the reason, when there are any. */
 static void
 add_reason_text(const msgpack_object *map, struct iface_status *out)
@@ -133,7 +118,7 @@ read_iface(const msgpack_object *map, struct iface_status *out)
 	(void)view_bool(map, "leaving", &out->leaving);
 	if (view_map(map, "link", &part) == 0 && read_link(part, &out->link) != 0)
 		return -EPROTO;
-	if (read_link_counts(map, &out->link_counts) != 0)
+	if (view_link_counts(map, "link_counts", &out->link_counts) != 0)
 		return -EPROTO;
 	if (view_map(map, "waiting", &part) == 0) {
 		out->waiting = true;

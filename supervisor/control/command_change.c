@@ -81,29 +81,25 @@ command_disable(struct request *request)
  */
 
 static void
-change_plan_dry(struct change_job *job, const struct plan *plan)
+change_begin(struct change_part *part, const struct plan_part *planned)
 {
-	for (size_t i = 0; i < plan->count; i++) {
-		const struct plan_part *planned = &plan->parts[i];
-		struct change_part *part = change_job_add(
-		    job, &planned->iface, plan_action_name(planned->action));
+	bool removed = planned->action == PLAN_REMOVED;
 
-		change_part_keys(part, planned->keys, planned->key_count);
-		if (planned->action == PLAN_KEPT)
-			part->result = CHANGE_UNCHANGED;
-		else if (planned->action == PLAN_REMOVED)
-			part->result = CHANGE_PLANNED;
-		else
-			change_job_probe(part, &planned->entry->capture);
-	}
+	if (planned->action == PLAN_KEPT)
+		part->result = CHANGE_UNCHANGED;
+	else if (!part->job->dry_run)
+		change_job_settle(part, removed ? SETTLE_REMOVED : SETTLE_ENABLED);
+	else if (removed)
+		part->result = CHANGE_PLANNED;
+	else
+		change_job_probe(part, &planned->entry->capture);
 }
 
 static void
-change_plan_real(struct change_job *job, const struct plan *plan)
+change_plan(struct change_job *job, const struct plan *plan)
 {
-	struct supervisor *supervisor = job->request->ctx;
 	/* What cannot be allocated is told by its part, which finds no worker. */
-	int rc = manager_apply(supervisor, plan);
+	int rc = job->dry_run ? 0 : manager_apply(job->request->ctx, plan);
 
 	if (rc != 0)
 		log_err("config", "not everything could be done: %s", strerror(-rc));
@@ -113,12 +109,7 @@ change_plan_real(struct change_job *job, const struct plan *plan)
 		    job, &planned->iface, plan_action_name(planned->action));
 
 		change_part_keys(part, planned->keys, planned->key_count);
-		if (planned->action == PLAN_KEPT)
-			part->result = CHANGE_UNCHANGED;
-		else
-			change_job_settle(part,
-			    planned->action == PLAN_REMOVED ? SETTLE_REMOVED
-							    : SETTLE_ENABLED);
+		change_begin(part, planned);
 	}
 }
 
@@ -151,10 +142,7 @@ change_set(struct request *request, struct change_job **out,
 		request_answer(request);
 		return rc;
 	}
-	if (dry_run)
-		change_plan_dry(job, &plan);
-	else
-		change_plan_real(job, &plan);
+	change_plan(job, &plan);
 	plan_fini(&plan);
 	*out = job;
 	return 0;

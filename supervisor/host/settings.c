@@ -1,8 +1,6 @@
 #include "supervisor/host/settings.h"
 
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/account.h"
 #include "supervisor/child/listen.h"
 #include "supervisor/host/runtime.h"
 
@@ -32,49 +31,17 @@ settings_fault(struct settings_faults *faults, const char *format, ...)
 	faults->fault(faults->arg, line);
 }
 
-static bool
-settings_number(const char *text, uint32_t *out)
-{
-	unsigned long long value;
-	char *end;
-
-	if (text[0] < '0' || text[0] > '9')
-		return false;
-	errno = 0;
-	value = strtoull(text, &end, 10);
-	/* All bits set means "no change" to chown and its kind. */
-	if (*end != '\0' || errno != 0 || value >= UINT32_MAX)
-		return false;
-	*out = (uint32_t)value;
-	return true;
-}
-
-/* A number needs no entry in the user database; its group is then the same number. */
 static void
 settings_user(struct settings_faults *faults, const char *key, const char *user,
     const char *home, uid_t *uid, gid_t *gid)
 {
-	const struct passwd *entry;
-	uint32_t number = 0;
-
-	if (settings_number(user, &number)) {
-		entry = getpwuid(number);
-		*uid = number;
-		*gid = entry ? entry->pw_gid : number;
-	} else {
-		entry = getpwnam(user);
-		if (!entry) {
-			settings_fault(faults,
-			    "%s: there is no user '%s'; create it: useradd --system "
-			    "--user-group --home-dir %s --no-create-home --shell "
-			    "/usr/sbin/nologin %s",
-			    key, user, home, user);
-			return;
-		}
-		*uid = entry->pw_uid;
-		*gid = entry->pw_gid;
-	}
-	if (*uid == 0 || *gid == 0)
+	if (account_user(user, uid, gid) != 0)
+		settings_fault(faults,
+		    "%s: there is no user '%s'; create it: useradd --system "
+		    "--user-group --home-dir %s --no-create-home --shell "
+		    "/usr/sbin/nologin %s",
+		    key, user, home, user);
+	else if (*uid == 0 || *gid == 0)
 		settings_fault(faults,
 		    "%s: '%s' is root or in its group; choose another user", key, user);
 }
@@ -83,21 +50,10 @@ static void
 settings_group(
     struct settings_faults *faults, const char *key, const char *group, gid_t *gid)
 {
-	const struct group *entry;
-	uint32_t number = 0;
-
-	if (settings_number(group, &number)) {
-		*gid = number;
-		return;
-	}
-	entry = getgrnam(group);
-	if (!entry) {
+	if (account_group(group, gid) != 0)
 		settings_fault(faults,
 		    "%s: there is no group '%s'; create it: groupadd --system %s", key,
 		    group, group);
-		return;
-	}
-	*gid = entry->gr_gid;
 }
 
 /* A worker dials its socket after it has become its user, so every directory above the
