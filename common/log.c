@@ -17,6 +17,7 @@
 
 #include "common/clock.h"
 #include "common/iface.h"
+#include "common/rate.h"
 #include "common/text.h"
 
 #define LOG_TOPIC_SIZE 24
@@ -27,8 +28,7 @@
 struct log_bucket {
 	char topic[LOG_TOPIC_SIZE];
 	enum log_level level; /* 0: not in use */
-	int64_t tokens; /* in thousandths of a line */
-	struct mono filled;
+	struct rate rate;
 	uint64_t left_out;
 };
 
@@ -103,31 +103,9 @@ log_bucket_of(enum log_level level, const char *topic)
 		snprintf(bucket->topic, sizeof(bucket->topic), "%s",
 		    shared ? "other" : topic);
 		bucket->level = level;
-		bucket->tokens = (int64_t)log_state.burst * 1000;
-		bucket->filled = mono_now();
+		rate_init(&bucket->rate, log_state.burst);
 	}
 	return bucket;
-}
-
-static void
-log_bucket_fill(struct log_bucket *bucket)
-{
-	struct mono now = mono_now();
-	int64_t ms = mono_ms_between(bucket->filled, now);
-	int64_t full = (int64_t)log_state.burst * 1000;
-
-	/* What is less than a millisecond stays for the next time. */
-	if (ms <= 0)
-		return;
-	bucket->filled = mono_plus_ms(bucket->filled, ms);
-	if (log_state.per_second == 0)
-		return;
-	if (ms > full / log_state.per_second)
-		bucket->tokens = full;
-	else
-		bucket->tokens += ms * log_state.per_second;
-	if (bucket->tokens > full)
-		bucket->tokens = full;
 }
 
 /* Whether a line may go out; *left_out are those before it that might not. */
@@ -146,10 +124,8 @@ log_admit(enum log_level level, const char *topic, uint64_t *left_out)
 		return true;
 	}
 	bucket = log_bucket_of(level, topic);
-	log_bucket_fill(bucket);
-	admitted = bucket->tokens >= 1000;
+	admitted = rate_take(&bucket->rate, log_state.burst, log_state.per_second);
 	if (admitted) {
-		bucket->tokens -= 1000;
 		*left_out = bucket->left_out;
 		bucket->left_out = 0;
 	} else {

@@ -12,6 +12,7 @@
 
 #include "common/iface.h"
 #include "common/log.h"
+#include "common/rate.h"
 #include "common/text.h"
 
 #define LOG_PIPE_CAPACITY (64 * 1024) /* what a pipe holds */
@@ -31,8 +32,8 @@ struct log_pipe {
 	char iface[IFACE_NAME_SIZE];
 	int64_t bytes_per_second;
 	int64_t bytes; /* that may be read now */
-	int64_t lines; /* that may be passed on now, in thousandths */
-	struct mono filled;
+	struct mono filled; /* ... counted up to then */
+	struct rate lines; /* that may be passed on */
 	uint64_t left_out;
 	size_t used;
 	bool cut; /* the rest of the line is thrown away */
@@ -97,7 +98,6 @@ log_pipe_fill(struct log_pipe *log)
 {
 	struct mono now = mono_now();
 	int64_t ms = mono_ms_between(log->filled, now);
-	int64_t lines_max = INT64_C(1000) * LOG_PIPE_LINES_BURST;
 
 	if (ms <= 0)
 		return;
@@ -107,9 +107,6 @@ log_pipe_fill(struct log_pipe *log)
 	log->bytes += ms * log->bytes_per_second / MS_PER_S;
 	if (log->bytes > log->bytes_per_second)
 		log->bytes = log->bytes_per_second;
-	log->lines += ms * LOG_PIPE_LINES_PER_SECOND;
-	if (log->lines > lines_max)
-		log->lines = lines_max;
 }
 
 static bool
@@ -117,13 +114,12 @@ log_pipe_admit(struct log_pipe *log, const char *topic)
 {
 	if (log->flows && strcmp(topic, "flow") == 0)
 		return true;
-	if (log->lines < 1000) {
+	if (!rate_take(&log->lines, LOG_PIPE_LINES_BURST, LOG_PIPE_LINES_PER_SECOND)) {
 		log->left_out++;
 		if (!log->tell.armed)
 			loop_timer_set(log->loop, &log->tell, LOG_PIPE_TELL_MS);
 		return false;
 	}
-	log->lines -= 1000;
 	log_pipe_tell(log);
 	return true;
 }
@@ -288,7 +284,7 @@ log_pipe_new(struct log_pipe **out, struct loop *loop, const char *program,
 	log->bytes_per_second =
 	    flows ? LOG_PIPE_FLOWS_BYTES_PER_SECOND : LOG_PIPE_BYTES_PER_SECOND;
 	log->bytes = log->bytes_per_second;
-	log->lines = INT64_C(1000) * LOG_PIPE_LINES_BURST;
+	rate_init(&log->lines, LOG_PIPE_LINES_BURST);
 	log->filled = mono_now();
 	rc = loop_watch_fd(loop, log->fd, log_pipe_on_readable, log, &log->watch);
 	if (rc != 0) {
