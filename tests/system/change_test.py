@@ -309,8 +309,9 @@ class Change(Live):
         answers = []
         both = threading.Thread(target=lambda: answers.append(self.change("disable")))
         both.start()
-        # Its neighbour, in the same request, has long done what it should ...
-        wait_for(lambda: self.daemon.now("vd")["wanted"] == "disabled")
+        # Its neighbour, in the same request, has long done what it should
+        # (only then may the next request want something else of it).
+        wait_for(lambda: self.daemon.now("vd")["state"] == "uninitialized")
         for command in ("enable", "disable", "enable"):
             start = time.monotonic()
             self.assertEqual(self.change(command, "vd")["vd"]["result"], "done")
