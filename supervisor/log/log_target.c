@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <syslog.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/iface.h"
@@ -21,7 +20,6 @@
 
 #define LOG_QUEUE_LINES 256
 #define LOG_DRAIN_MS 2000
-#define LOG_WAIT_S 1
 
 struct log_queued {
 	int level;
@@ -151,18 +149,6 @@ log_syslog_sink(void *arg, const struct log_record *record)
 	pthread_mutex_unlock(&target->lock);
 }
 
-/* With a time: signals have been seen to be lost (glibc has its bug 25847 for one), and
- * then what waits goes on a little later instead of never. */
-static void
-log_syslog_wait(struct log_target *target)
-{
-	struct timespec until;
-
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += LOG_WAIT_S;
-	pthread_cond_timedwait(&target->wake, &target->lock, &until);
-}
-
 static void *
 log_syslog_main(void *arg)
 {
@@ -174,7 +160,7 @@ log_syslog_main(void *arg)
 		uint64_t left_out;
 
 		while (target->count == 0 && !target->ending)
-			log_syslog_wait(target);
+			pthread_cond_wait(&target->wake, &target->lock);
 		if (target->count == 0)
 			break;
 		line = target->queue[target->first];
@@ -238,7 +224,7 @@ log_target_start(struct log_target *target)
 {
 	int rc;
 
-	if (!target || target->fd >= 0)
+	if (!target || target->fd >= 0 || target->has_thread)
 		return 0;
 	rc = pthread_create(&target->thread, NULL, log_syslog_main, target);
 	target->has_thread = rc == 0;

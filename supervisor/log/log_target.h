@@ -23,7 +23,7 @@ int log_target_open(struct log_target **out, const struct config_log *config,
 
 /* Call when threads may exist: syslog(3), which waits for its daemon, is called on a
  * thread of its own from now on. 0 or negative errno, and then it goes on as before. NULL
- * is fine. */
+ * is fine, and so is a second call. */
 int log_target_start(struct log_target *target);
 
 /* Waits until what was logged has been handed on, at most 2 s. NULL is fine. */

@@ -249,7 +249,7 @@ syslog_gets_the_interface_as_a_field_of_the_text(void **state)
 
 	(void)state;
 	assert_int_equal(log_target_open(&target, &config, why), 0);
-	/* Before the thread and after. */
+	/* Before the thread and after; a second start is none. */
 	for (int i = 0; i < 2; i++) {
 		const char *got;
 
