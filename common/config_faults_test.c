@@ -268,8 +268,15 @@ test_bounded(void **state)
 	assert_int_equal(parse(text, len - 1, &config, &faults), -EINVAL);
 	assert_string_equal(faults.text,
 	    "f:1:17: syntax: more than 16 maps and lists inside one another\n");
+	/* anchors and aliases, which libyaml compares with one another */
+	size_t used = (size_t)snprintf(text, len, "interfaces: [");
+	for (int i = 0; i < 100000 && used + 32 < len; i++)
+		used += (size_t)snprintf(text + used, len - used, "&a%d x,", i);
+	assert_int_equal(parse(text, used, &config, &faults), -EINVAL);
+	assert_string_equal(
+	    faults.text, "f:1:704: syntax: more than 100 anchors (&NAME)\n");
 	/* as many unknown keys as fit: a screenful is told, the rest is said to exist */
-	size_t used = 0;
+	used = 0;
 	for (int i = 0; i < 50000; i++)
 		used += (size_t)snprintf(text + used, len - used, "k%d: 1\n", i);
 	assert_int_equal(parse(text, used, &config, &faults), -EINVAL);

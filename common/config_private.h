@@ -7,6 +7,8 @@
 
 #define CONFIG_FILE_MAX (1024 * 1024) /* bytes */
 #define CONFIG_DEPTH_MAX 16 /* maps and lists inside one another */
+/* libyaml goes through all of them for each anchor and each alias. */
+#define CONFIG_ANCHORS_MAX 100
 #define CONFIG_FAULTS_MAX 100 /* told of one file */
 #define CONFIG_WHY_SIZE 512
 #define CONFIG_KEYS_MAX 32

@@ -139,7 +139,22 @@ config_syntax_fault(struct config_reader *reader, const yaml_parser_t *parser,
 		config_fault(reader, line, column, "syntax", "%s", problem);
 }
 
-/* The walk over the events: syntax, depth, number of documents. */
+static bool
+has_anchor(const yaml_event_t *event)
+{
+	switch (event->type) {
+	case YAML_SCALAR_EVENT:
+		return event->data.scalar.anchor != NULL;
+	case YAML_SEQUENCE_START_EVENT:
+		return event->data.sequence_start.anchor != NULL;
+	case YAML_MAPPING_START_EVENT:
+		return event->data.mapping_start.anchor != NULL;
+	default:
+		return false;
+	}
+}
+
+/* The walk over the events: syntax, depth, number of documents and of anchors. */
 bool
 config_check_events(struct config_reader *reader, const char *text, size_t len)
 {
@@ -147,6 +162,7 @@ config_check_events(struct config_reader *reader, const char *text, size_t len)
 	yaml_event_t event;
 	unsigned depth = 0;
 	unsigned documents = 0;
+	unsigned anchors = 0;
 	bool good = true;
 	bool done = false;
 
@@ -161,6 +177,11 @@ config_check_events(struct config_reader *reader, const char *text, size_t len)
 			config_syntax_fault(reader, &parser, text, len);
 			good = false;
 			break;
+		}
+		if (has_anchor(&event) && ++anchors > CONFIG_ANCHORS_MAX) {
+			config_fault(reader, NODE_AT(&event), "syntax",
+			    "more than %d anchors (&NAME)", CONFIG_ANCHORS_MAX);
+			good = false;
 		}
 		switch (event.type) {
 		case YAML_SEQUENCE_START_EVENT:

@@ -142,12 +142,17 @@ log_escape_iface(char out[static LOG_IFACE_SIZE], const char *iface)
 	char escaped[LOG_IFACE_SIZE];
 	size_t used = 0;
 
-	text_escape(escaped, sizeof(escaped), iface, strlen(iface));
-	for (const char *p = escaped; *p != '\0' && used + 5 <= LOG_IFACE_SIZE; p++) {
-		if (*p == ']')
+	text_escape_name(escaped, sizeof(escaped), iface, strlen(iface));
+	for (const char *p = escaped; *p != '\0'; p++) {
+		if (*p == ']') {
+			if (used + 4 >= LOG_IFACE_SIZE)
+				break;
 			used += (size_t)snprintf(out + used, 5, "\\x5d");
-		else
+		} else {
+			if (used + 1 >= LOG_IFACE_SIZE)
+				break;
 			out[used++] = *p;
+		}
 	}
 	out[used] = '\0';
 }
@@ -162,11 +167,16 @@ log_compose(char line[static LOG_LINE_SIZE], const struct log_record *record)
 	bool named = record->iface[0] != '\0';
 	size_t len;
 
+	/* Whoever reads the pipe knows of which interface the process is. */
+	if (log_state.pipe && strcmp(record->iface, log_state.iface) == 0)
+		named = false;
+
 	if (log_state.priority)
 		snprintf(prefix, sizeof(prefix), "<%u>", (unsigned)record->level % 8);
 	log_escape_iface(iface, record->iface);
 	if (log_state.pipe)
-		snprintf(wide, sizeof(wide), "%s%s: %s", prefix, record->topic,
+		snprintf(wide, sizeof(wide), "%s%s%s%s%s: %s", prefix, record->topic,
+		    named ? "[" : "", named ? iface : "", named ? "]" : "",
 		    record->text);
 	else
 		snprintf(wide, sizeof(wide), "%s%s%s%s%s: %s: %s", prefix,
@@ -305,6 +315,19 @@ log_iface(
 }
 
 void
+log_head(enum log_level level, const char *topic, char *out, size_t size)
+{
+	struct log_record record = log_own_record(level, topic, NULL);
+	char line[LOG_LINE_SIZE];
+	size_t len;
+
+	record.text = "";
+	len = log_compose(line, &record) - 1;
+	line[len] = '\0';
+	snprintf(out, size, "%s", line);
+}
+
+void
 log_flush_suppressed(void)
 {
 	for (size_t i = 0; i < LOG_BUCKETS; i++) {
@@ -355,10 +378,10 @@ log_write_wait(const char *line, size_t len, int64_t *budget_ms)
 }
 
 int
-log_line_wait(enum log_level level, const char *topic, int64_t *budget_ms,
-    const char *format, ...)
+log_iface_wait(enum log_level level, const char *topic, const char *iface,
+    int64_t *budget_ms, const char *format, ...)
 {
-	struct log_record record = log_own_record(level, topic, NULL);
+	struct log_record record = log_own_record(level, topic, iface);
 	char text[LOG_LINE_SIZE];
 	char line[LOG_LINE_SIZE];
 	va_list ap;

@@ -6,17 +6,19 @@
  *
  * with the priority prefix of sd-daemon(3) only where stderr goes to the journal
  * (JOURNAL_STREAM is set). In a process whose stderr is a pipe to the supervisor
- * (LOG_PIPE_VARIABLE is set) it is `<3>capture: text`: the supervisor knows by itself who
- * writes there. Control characters and bytes that are not UTF-8 are escaped.
+ * (LOG_PIPE_VARIABLE is set) it is `<3>capture: text`, since the supervisor knows by itself
+ * who writes there, or `<3>flow[eth0]: text` about another interface than that of
+ * log_init(). In brackets a backslash is \x5c, a closing bracket \x5d. Control characters and bytes that are not UTF-8 are escaped.
  *
  * Lines are limited per topic and level: a burst, then so many a second. What was left out
  * is counted and told by one line. Debug lines, which somebody has asked for, are not.
  *
  * Safe from any thread; no stdio (its first use needs system calls a sandboxed worker
- * lacks). Nothing here waits for a reader, but log_line_wait(). */
+ * lacks). Nothing here waits for a reader, but log_iface_wait(). */
 #ifndef WEIR_COMMON_LOG_H
 #define WEIR_COMMON_LOG_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define LOG_LINE_SIZE 1024 /* with the newline; what is longer is cut */
@@ -63,15 +65,20 @@ void log_iface(enum log_level level, const char *topic, const char *iface,
 #define log_iface_debug(topic, iface, ...) \
 	log_iface(LOG_LEVEL_DEBUG, topic, iface, __VA_ARGS__)
 
+/* What stands before the text in a line of this level and topic, "\0" included at most
+ * `size` bytes: for whoever must write a line without this module, from a signal's
+ * handler. */
+void log_head(enum log_level level, const char *topic, char *out, size_t size);
+
 /* Tells of every topic how many lines were left out since that was told last. Otherwise
  * the next line of the topic that passes tells it. */
 void log_flush_suppressed(void);
 
-/* A line that is not limited and not lost when stderr is a pipe that is full: waits for
+/* A line, as log_iface() takes it, that is not limited and not lost when stderr is a pipe that is full: waits for
  * room, at most *budget_ms, which becomes smaller by what was waited. 0; -ETIMEDOUT or
  * another negative errno when it is lost after all. */
-int log_line_wait(enum log_level level, const char *topic, int64_t *budget_ms,
-    const char *format, ...) __attribute__((format(printf, 4, 5)));
+int log_iface_wait(enum log_level level, const char *topic, const char *iface,
+    int64_t *budget_ms, const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 struct log_record {
 	enum log_level level;

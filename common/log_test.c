@@ -146,6 +146,16 @@ a_name_of_fifteen_odd_bytes_stays_whole(void **state)
 	assert_string_equal(written(),
 	    "weir-test[\\x01\\x02\\x03\\x04\\x05\\x06\\x07\\x08\\x5d\\x5d\\x5d\\x5d"
 	    "\\x5d\\x5d\\x5d]: t: x\n");
+	log_iface_err(
+	    "t", "\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x02", "x");
+	assert_string_equal(written(),
+	    "weir-test[\\x01\\x01\\x01\\x01\\x01\\x01\\x01\\x01\\x01\\x01\\x01\\x01"
+	    "\\x01\\x01\\x02]: t: x\n");
+	/* And is told from the one that looks like it. */
+	log_iface_err("t", "\xff", "x");
+	log_iface_err("t", "\\xff", "x");
+	assert_string_equal(
+	    written(), "weir-test[\\xff]: t: x\nweir-test[\\x5cxff]: t: x\n");
 }
 
 static void
@@ -169,6 +179,8 @@ in_a_pipe_to_the_supervisor_nobody_names_himself(void **state)
 	log_init("weir-worker", "eth0");
 	log_warn("capture", "text");
 	assert_string_equal(written(), "<4>capture: text\n");
+	log_iface_warn("flow", "a]\\", "of another interface");
+	assert_string_equal(written(), "<4>flow[a\\x5d\\x5c]: of another interface\n");
 }
 
 static void
@@ -348,7 +360,8 @@ who_waits_gets_a_line_through_when_there_is_room(void **state)
 	(void)state;
 	fill_stderr();
 	assert_int_equal(pthread_create(&thread, NULL, drain_later, &drained), 0);
-	assert_int_equal(log_line_wait(LOG_LEVEL_INFO, "flow", &budget, "n=%d", 1), 0);
+	assert_int_equal(
+	    log_iface_wait(LOG_LEVEL_INFO, "flow", NULL, &budget, "n=%d", 1), 0);
 	pthread_join(thread, NULL);
 	assert_in_range(budget, 1000, 19900);
 	/* The drain may have taken it along. */
@@ -365,10 +378,10 @@ who_waits_does_not_wait_longer_than_its_budget(void **state)
 	(void)state;
 	fill_stderr();
 	assert_int_equal(
-	    log_line_wait(LOG_LEVEL_INFO, "flow", &budget, "x"), -ETIMEDOUT);
+	    log_iface_wait(LOG_LEVEL_INFO, "flow", NULL, &budget, "x"), -ETIMEDOUT);
 	assert_int_equal(budget, 0);
 	assert_int_equal(
-	    log_line_wait(LOG_LEVEL_INFO, "flow", &budget, "x"), -ETIMEDOUT);
+	    log_iface_wait(LOG_LEVEL_INFO, "flow", NULL, &budget, "x"), -ETIMEDOUT);
 	assert_in_range(mono_ms_between(begin, mono_now()), 190, 5000);
 }
 
@@ -381,7 +394,8 @@ lines_that_wait_are_not_limited(void **state)
 	log_set_limit(1, 0);
 	for (int i = 0; i < 300; i++)
 		assert_int_equal(
-		    log_line_wait(LOG_LEVEL_INFO, "flow", &budget, "n=%d", i), 0);
+		    log_iface_wait(LOG_LEVEL_INFO, "flow", NULL, &budget, "n=%d", i),
+		    0);
 	assert_int_equal(lines(written()), 300);
 	assert_int_equal(budget, 1000);
 }

@@ -294,8 +294,18 @@ utf8_length(const unsigned char *s, size_t left)
 	return len;
 }
 
-void
-text_escape(char *out, size_t size, const char *from, size_t len)
+/* Whether the character of n bytes (0: no UTF-8) must not be printed as it is. */
+static bool
+is_unsafe(const unsigned char *s, size_t n)
+{
+	if (n == 1)
+		return *s < 0x20 || *s == 0x7f;
+	/* C1 controls, U+0080 to U+009F, drive terminals too */
+	return n == 0 || (n == 2 && s[0] == 0xc2 && s[1] < 0xa0);
+}
+
+static void
+escape(char *out, size_t size, const char *from, size_t len, bool name)
 {
 	size_t used = 0;
 
@@ -304,10 +314,7 @@ text_escape(char *out, size_t size, const char *from, size_t len)
 	for (size_t i = 0; i < len;) {
 		const unsigned char *s = (const unsigned char *)from + i;
 		size_t n = utf8_length(s, len - i);
-		/* C1 controls, U+0080 to U+009F, drive terminals too */
-		bool control = n == 1 ? (*s < 0x20 || *s == 0x7f)
-				      : (n == 2 && s[0] == 0xc2 && s[1] < 0xa0);
-		if (n == 0 || control) {
+		if (is_unsafe(s, n) || (name && *s == '\\')) {
 			if (used + 4 >= size)
 				break;
 			used +=
@@ -322,4 +329,43 @@ text_escape(char *out, size_t size, const char *from, size_t len)
 		}
 	}
 	out[used] = '\0';
+}
+
+void
+text_escape(char *out, size_t size, const char *from, size_t len)
+{
+	escape(out, size, from, len, false);
+}
+
+void
+text_escape_name(char *out, size_t size, const char *from, size_t len)
+{
+	escape(out, size, from, len, true);
+}
+
+static int
+hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+void
+text_unescape_name(char *out, size_t size, const char *from, size_t len)
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < len && used + 1 < size; used++) {
+		if (len - i >= 4 && from[i] == '\\' && from[i + 1] == 'x' &&
+		    hex_digit(from[i + 2]) >= 0 && hex_digit(from[i + 3]) >= 0) {
+			out[used] = (char)(hex_digit(from[i + 2]) * 16 +
+			    hex_digit(from[i + 3]));
+			i += 4;
+		} else {
+			out[used] = from[i++];
+		}
+	}
+	if (size > 0)
+		out[used] = '\0';
 }

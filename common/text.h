@@ -32,7 +32,15 @@ char *text_count(uint64_t count, char buf[static 16]);
 char *text_duration_ms(int64_t ms, char buf[static 32]);
 
 /* Copies at most size - 1 bytes of `from` and makes it safe to print: control
- * characters and bytes that are not UTF-8 become \xNN. Always terminated. */
+ * characters and bytes that are not UTF-8 become \xNN. Always terminated. Text that was
+ * escaped before stays as it is. */
 void text_escape(char *out, size_t size, const char *from, size_t len);
+
+/* The same for names, which may hold any byte: a backslash becomes \x5c, so two names
+ * never read the same, and text_unescape_name() gives the name back. Once only. */
+void text_escape_name(char *out, size_t size, const char *from, size_t len);
+
+/* \xNN become bytes, all else stays. Copies at most size - 1 bytes, always terminated. */
+void text_unescape_name(char *out, size_t size, const char *from, size_t len);
 
 #endif

@@ -231,6 +231,41 @@ what_is_not_utf8_is_written_in_hexadecimal(void **state)
 }
 
 static void
+check_name(const char *from, size_t size, const char *expected)
+{
+	char out[64], back[64];
+
+	memset(out, 'X', sizeof(out));
+	text_escape_name(out, size, from, strlen(from));
+	assert_string_equal(out, expected);
+	text_unescape_name(back, sizeof(back), out, strlen(out));
+	if (size == 60)
+		assert_string_equal(back, from);
+}
+
+static void
+names_are_escaped_so_that_no_two_read_the_same(void **state)
+{
+	char out[4];
+
+	(void)state;
+	check_name("eth0", 60, "eth0");
+	check_name("\xff", 60, "\\xff");
+	check_name("\\xff", 60, "\\x5cxff");
+	check_name("\\\\", 60, "\\x5c\\x5c");
+	check_name("\x01\xc3\xbc", 60, "\\x01\xc3\xbc");
+	check_name("a\\b", 6, "a\\x5c");
+	check_name("a\\b", 5, "a");
+	/* What no escape is, stays. */
+	text_unescape_name(out, sizeof(out), "\\x", 2);
+	assert_string_equal(out, "\\x");
+	text_unescape_name(out, sizeof(out), "\\xg1", 4);
+	assert_string_equal(out, "\\xg");
+	text_unescape_name(out, 1, "abc", 3);
+	assert_string_equal(out, "");
+}
+
+static void
 escaped_text_is_cut_between_characters(void **state)
 {
 	(void)state;
@@ -257,6 +292,7 @@ main(void)
 	    cmocka_unit_test(durations_have_two_units),
 	    cmocka_unit_test(text_from_outside_cannot_drive_a_terminal),
 	    cmocka_unit_test(what_is_not_utf8_is_written_in_hexadecimal),
+	    cmocka_unit_test(names_are_escaped_so_that_no_two_read_the_same),
 	    cmocka_unit_test(escaped_text_is_cut_between_characters),
 	};
 
