@@ -163,8 +163,8 @@ merge(sqlite3 *db, struct commit *commit, struct own_rows *own, int64_t *id,
 		}
 		if (rc != -EBADMSG)
 			goto out;
-		log_err("store", "interval %lld of %s cannot be merged with: %s",
-		    (long long)old.id, commit->iface.s, why);
+		log_iface_err("store", commit->iface.s,
+		    "interval %lld cannot be merged with: %s", (long long)old.id, why);
 		rc = 0;
 	}
 	if (step != SQLITE_DONE)

@@ -33,7 +33,7 @@ flow_log_fill(struct flow_log *log)
 
 /* What every line of a map has in common. */
 struct flow_log_labels {
-	char iface[4 * IFACE_NAME_SIZE];
+	const char *iface;
 	char begin[32];
 	char end[32];
 };
@@ -45,15 +45,14 @@ flow_log_row(struct flow_log *log, const struct flow_log_labels *labels,
 	const struct counter(*count)[2] = row->count;
 	char src[46], dst[46];
 
-	return log_line_wait(LOG_LEVEL_INFO, "flow", &log->budget_ms,
-	    "iface=%s begin=%s end=%s src=%s dst=%s dport=%u proto=%u"
+	return log_iface_wait(LOG_LEVEL_INFO, "flow", labels->iface, &log->budget_ms,
+	    "begin=%s end=%s src=%s dst=%s dport=%u proto=%u"
 	    " conversations=%" PRIu64 " confidence=%s"
 	    " received_fwd_packets=%" PRIu64 " received_fwd_bytes=%" PRIu64
 	    " received_rev_packets=%" PRIu64 " received_rev_bytes=%" PRIu64
 	    " sent_fwd_packets=%" PRIu64 " sent_fwd_bytes=%" PRIu64
 	    " sent_rev_packets=%" PRIu64 " sent_rev_bytes=%" PRIu64,
-	    labels->iface, labels->begin, labels->end,
-	    flow_address(row->family, row->src, src),
+	    labels->begin, labels->end, flow_address(row->family, row->src, src),
 	    flow_address(row->family, row->dst, dst), (unsigned)row->dport,
 	    (unsigned)row->proto, row->conversations,
 	    orientation_confidence(row->orientation), count[RECEIVED][FWD].packets,
@@ -67,7 +66,7 @@ flow_log_tell_lost(struct flow_log *log)
 {
 	if (log->lost == 0)
 		return;
-	if (log_line_wait(LOG_LEVEL_WARNING, "flow", &log->budget_ms,
+	if (log_iface_wait(LOG_LEVEL_WARNING, "flow", NULL, &log->budget_ms,
 		"%" PRIu64 " lines of flows were lost: the log does not take them fast "
 		"enough; they are in the store",
 		log->lost) == 0)
@@ -78,9 +77,8 @@ void
 flow_log_rows(struct flow_log *log, const struct iface_name *iface,
     const struct interval *interval, const struct flow_record *rows, size_t count)
 {
-	struct flow_log_labels labels;
+	struct flow_log_labels labels = {.iface = iface->s};
 
-	text_escape(labels.iface, sizeof(labels.iface), iface->s, strlen(iface->s));
 	wall_text_ms(interval->begin_ms, labels.begin);
 	wall_text_ms(interval->end_ms, labels.end);
 	flow_log_fill(log);

@@ -141,7 +141,7 @@ overlap_above(const struct links *links, const struct link *top, const struct li
 static void
 overlap_escape(char out[static OVERLAP_NAME_SIZE], const struct link *link)
 {
-	text_escape(out, OVERLAP_NAME_SIZE, link->name.s, strlen(link->name.s));
+	text_escape_name(out, OVERLAP_NAME_SIZE, link->name.s, strlen(link->name.s));
 }
 
 bool

@@ -58,7 +58,7 @@ message_put_iface(struct message *message, const char *iface)
 		message_put_text(message, "-");
 		return;
 	}
-	text_escape(escaped, sizeof(escaped), iface, strlen(iface));
+	text_escape_name(escaped, sizeof(escaped), iface, strlen(iface));
 	message_put_text(message, "[weir@32473 iface=\"");
 	for (const char *p = escaped; *p != '\0'; p++) {
 		if (*p == '"' || *p == '\\' || *p == ']')

@@ -76,7 +76,7 @@ the_name_of_an_interface_is_escaped_twice(void **state)
 	(void)state;
 	record.iface = "a\"b]c\\d\x01\xff\xc3\xbc";
 	assert_non_null(strstr(formatted("h", &record),
-	    " [weir@32473 iface=\"a\\\"b\\]c\\\\d\\\\x01\\\\xff\xc3\xbc\"] not "));
+	    " [weir@32473 iface=\"a\\\"b\\]c\\\\x5cd\\\\x01\\\\xff\xc3\xbc\"] not "));
 	record.iface = "\x80\x81\x82\x83\x84\x85\x86\x87\x88\x89\x8a\x8b\x8c\x8d\x8e";
 	assert_non_null(strstr(formatted("h", &record), "\\\\x80\\\\x81"));
 	assert_non_null(strstr(formatted("h", &record), "\\\\x8e\"] not "));

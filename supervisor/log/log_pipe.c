@@ -60,13 +60,13 @@ log_pipe_on_pause(void *arg)
 }
 
 static void
-log_pipe_relay(
-    struct log_pipe *log, enum log_level level, const char *topic, const char *text)
+log_pipe_relay(struct log_pipe *log, enum log_level level, const char *topic,
+    const char *iface, const char *text)
 {
 	struct log_record record = {.level = level,
 	    .pid = log->pid,
 	    .program = log->program,
-	    .iface = log->iface,
+	    .iface = iface,
 	    .topic = topic,
 	    .text = text};
 
@@ -84,7 +84,7 @@ log_pipe_tell(struct log_pipe *log)
 	snprintf(text, sizeof(text), "%llu lines of this process were left out",
 	    (unsigned long long)log->left_out);
 	log->left_out = 0;
-	log_pipe_relay(log, LOG_LEVEL_WARNING, "log", text);
+	log_pipe_relay(log, LOG_LEVEL_WARNING, "log", log->iface, text);
 }
 
 static void
@@ -150,21 +150,46 @@ log_pipe_level(const char **text, size_t *len)
 	}
 }
 
+/* `[eth0]` at text[*n], behind the topic, of a child that serves several interfaces: the
+ * name, and *n behind it. One that serves a single one cannot speak for others. */
 static void
-log_pipe_topic(const char **text, size_t *len, char topic[static LOG_PIPE_TOPIC_SIZE])
+log_pipe_iface(const struct log_pipe *log, const char *text, size_t len, size_t *n,
+    char iface[static IFACE_NAME_SIZE])
 {
-	size_t n = 0;
+	const char *end;
 
-	while (
-	    n < *len && (((*text)[n] >= 'a' && (*text)[n] <= 'z') || (*text)[n] == '_'))
-		n++;
-	if (n == 0 || n >= LOG_PIPE_TOPIC_SIZE || n + 1 >= *len || (*text)[n] != ':' ||
-	    (*text)[n + 1] != ' ') {
+	snprintf(iface, IFACE_NAME_SIZE, "%s", log->iface);
+	if (iface[0] != '\0' || *n >= len || text[*n] != '[')
+		return;
+	end = memchr(text + *n, ']', len - *n);
+	if (!end)
+		return;
+	text_unescape_name(
+	    iface, IFACE_NAME_SIZE, text + *n + 1, (size_t)(end - text) - *n - 1);
+	*n = (size_t)(end - text) + 1;
+}
+
+static void
+log_pipe_topic(const struct log_pipe *log, const char **text, size_t *len,
+    char topic[static LOG_PIPE_TOPIC_SIZE], char iface[static IFACE_NAME_SIZE])
+{
+	size_t letters = 0;
+	size_t n;
+
+	while (letters < *len &&
+	    (((*text)[letters] >= 'a' && (*text)[letters] <= 'z') ||
+		(*text)[letters] == '_'))
+		letters++;
+	n = letters;
+	log_pipe_iface(log, *text, *len, &n, iface);
+	if (letters == 0 || letters >= LOG_PIPE_TOPIC_SIZE || n + 1 >= *len ||
+	    (*text)[n] != ':' || (*text)[n + 1] != ' ') {
 		snprintf(topic, LOG_PIPE_TOPIC_SIZE, "stderr");
+		snprintf(iface, IFACE_NAME_SIZE, "%s", log->iface);
 		return;
 	}
-	memcpy(topic, *text, n);
-	topic[n] = '\0';
+	memcpy(topic, *text, letters);
+	topic[letters] = '\0';
 	*text += n + 2;
 	*len -= n + 2;
 }
@@ -176,6 +201,7 @@ log_pipe_line(struct log_pipe *log)
 	const char *text = log->line;
 	size_t len = log->used;
 	char topic[LOG_PIPE_TOPIC_SIZE];
+	char iface[IFACE_NAME_SIZE];
 	char escaped[LOG_LINE_SIZE];
 	enum log_level level;
 
@@ -183,11 +209,11 @@ log_pipe_line(struct log_pipe *log)
 	if (len == 0)
 		return;
 	level = log_pipe_level(&text, &len);
-	log_pipe_topic(&text, &len, topic);
+	log_pipe_topic(log, &text, &len, topic, iface);
 	if (!log_pipe_admit(log, topic))
 		return;
 	text_escape(escaped, sizeof(escaped), text, len);
-	log_pipe_relay(log, level, topic, escaped);
+	log_pipe_relay(log, level, topic, iface, escaped);
 }
 
 static void

@@ -52,11 +52,17 @@ sink(void *arg, const struct log_record *record)
 }
 
 static void
-make(bool flows)
+make_for(const char *iface, bool flows)
 {
 	assert_int_equal(
-	    log_pipe_new(&pipe_log, loop, "weir-worker", "eth0", flows, &child), 0);
+	    log_pipe_new(&pipe_log, loop, "weir-worker", iface, flows, &child), 0);
 	log_pipe_set_pid(pipe_log, 4711);
+}
+
+static void
+make(bool flows)
+{
+	make_for("eth0", flows);
 }
 
 static int
@@ -126,6 +132,38 @@ a_line_gets_its_priority_and_topic_from_the_text_and_its_names_from_us(void **st
 	assert_line(1, LOG_LEVEL_WARNING, "decode", "x");
 	assert_line(2, LOG_LEVEL_INFO, "serve", "y");
 	assert_line(3, LOG_LEVEL_DEBUG, "books", "z");
+}
+
+static void
+a_child_of_all_interfaces_names_the_one_that_a_line_is_about(void **state)
+{
+	(void)state;
+	make_for("", false);
+	SAY("<6>flow[a\\x5d\\x5c\\xff]: x\n<6>flow: y\n<6>flow[eth0: z\n<6>[eth0]: w\n"
+	    "<6>flow[0123456789abcdefghi]: v\n");
+	turn(10);
+	assert_int_equal(seen_count, 5);
+	assert_string_equal(seen[0].iface, "a]\\\xff");
+	assert_string_equal(seen[0].topic, "flow");
+	assert_string_equal(seen[0].text, "x");
+	assert_string_equal(seen[1].iface, "");
+	assert_string_equal(seen[1].text, "y");
+	assert_string_equal(seen[2].topic, "stderr");
+	assert_string_equal(seen[2].text, "flow[eth0: z");
+	assert_string_equal(seen[3].topic, "stderr");
+	assert_string_equal(seen[3].iface, "");
+	assert_string_equal(seen[4].iface, "0123456789abcde");
+}
+
+static void
+a_child_of_one_interface_speaks_for_no_other(void **state)
+{
+	(void)state;
+	make(false);
+	SAY("<6>flow[eth1]: x\n");
+	turn(10);
+	assert_int_equal(seen_count, 1);
+	assert_line(0, LOG_LEVEL_INFO, "stderr", "flow[eth1]: x");
 }
 
 static void
@@ -344,6 +382,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(
 		a_line_gets_its_priority_and_topic_from_the_text_and_its_names_from_us),
+	    TEST(a_child_of_all_interfaces_names_the_one_that_a_line_is_about),
+	    TEST(a_child_of_one_interface_speaks_for_no_other),
 	    TEST(what_is_no_line_of_ours_is_told_as_it_is),
 	    TEST(a_line_may_come_in_pieces),
 	    TEST(last_words_need_no_newline),

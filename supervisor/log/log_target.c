@@ -120,7 +120,7 @@ log_syslog_format(char *out, size_t size, const struct log_record *record)
 	char iface[4 * IFACE_NAME_SIZE];
 	bool own = strcmp(record->program, "weir-supervisor") == 0;
 
-	text_escape(iface, sizeof(iface), record->iface, strlen(record->iface));
+	text_escape_name(iface, sizeof(iface), record->iface, strlen(record->iface));
 	snprintf(out, size, "%s%s%s%s%s%s%s: %s",
 	    own ? "" : "program=", own ? "" : record->program, own ? "" : " ",
 	    iface[0] ? "iface=" : "", iface, iface[0] ? " " : "", record->topic,

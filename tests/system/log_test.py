@@ -71,12 +71,12 @@ class Log(unittest.TestCase):
         time.sleep(0.3)
         self.daemon.rotate()
         logged = {}
-        for program, topic, _, text in self.lines():
+        for program, topic, iface, text in self.lines():
             if topic != "flow":
                 continue
             self.assertEqual(program, "weir-store")
             fields = dict(part.split("=", 1) for part in text.split(" ") if "=" in part)
-            key = (fields["iface"], fields["src"], fields["dst"], int(fields["dport"]))
+            key = (iface, fields["src"], fields["dst"], int(fields["dport"]))
             self.assertNotIn(key, logged)
             logged[key] = sum(int(n) for name, n in fields.items()
                               if name.endswith("_packets"))
