@@ -113,8 +113,11 @@ live_dispatch(struct source *source, unsigned most, source_sink *sink, void *arg
     struct source_fault *fault)
 {
 	struct live_source *live = live_of(source);
+	int failed = 0;
 	int sum = 0;
 
+	/* Also behind one that fails: what the others hold was received, and when the
+	 * interface is gone all of them fail, each after its last packet. */
 	for (unsigned i = 0; i < live->handles; i++) {
 		struct delivery to = {live, &live->handle[i], sink, arg};
 		pcap_t *pcap = live->handle[i].pcap;
@@ -125,15 +128,15 @@ live_dispatch(struct source *source, unsigned most, source_sink *sink, void *arg
 			sum += n;
 			continue;
 		}
+		if (failed != 0)
+			continue;
 		/* libpcap has no code for it, and this text in all versions. */
-		if (strstr(pcap_geterr(pcap), "disappeared")) {
-			source_fault_set(fault, SOURCE_GONE, "%s", pcap_geterr(pcap));
-			return -ENODEV;
-		}
-		source_fault_set(fault, SOURCE_READ_FAILED, "%s", pcap_geterr(pcap));
-		return -EIO;
+		failed = strstr(pcap_geterr(pcap), "disappeared") ? -ENODEV : -EIO;
+		source_fault_set(fault,
+		    failed == -ENODEV ? SOURCE_GONE : SOURCE_READ_FAILED, "%s",
+		    pcap_geterr(pcap));
 	}
-	return sum;
+	return failed != 0 ? failed : sum;
 }
 
 static int
