@@ -25,14 +25,18 @@ static void
 pack_in_force(struct pack *pack, const struct capture_status *status)
 {
 	const struct source_facts *facts = &status->facts;
-	const char *link_type = NULL;
+	const char *link_type;
 	char number[16];
 
-	if (facts->handles > 0)
-		link_type = pcap_datalink_val_to_name(facts->link_type);
+	/* Of a capture that is not open nothing is in force. */
+	if (facts->handles == 0) {
+		pack_key_nil(pack, "in_force");
+		return;
+	}
+	link_type = pcap_datalink_val_to_name(facts->link_type);
 	if (!link_type) {
 		snprintf(number, sizeof(number), "%d", facts->link_type);
-		link_type = facts->handles > 0 ? number : "";
+		link_type = number;
 	}
 	pack_key_map(pack, "in_force");
 	pack_key_str(pack, "link_type", link_type);

@@ -69,6 +69,7 @@ status_has_every_key_of_the_protocol(void **state)
 	assert_true(is_nil(&worker, "frozen"));
 	assert_true(is_nil(&worker, "adoption"));
 	assert_true(is_nil(&worker, "witness"));
+	assert_true(is_nil(&worker, "in_force"));
 	assert_int_equal(view_interval(worker.parsed.body, "interval", &interval), 0);
 	assert_int_equal(interval.begin_ms, 1000);
 	worker_end(&worker);
