@@ -84,8 +84,8 @@ struct config {
 };
 
 /* Reads and checks `path`. 0, or -EINVAL when there were faults: each has been given
- * to `fault` as a complete line without newline; a file that cannot be read is one
- * fault. `config` is only touched on success; free with config_fini. */
+ * to `fault` as a complete line without newline; a file that cannot be read, or
+ * is no regular file, is one fault. `config` is only touched on success; free with config_fini. */
 int config_load(const char *path, struct config *config,
     void (*fault)(void *arg, const char *line), void *arg);
 

@@ -1,4 +1,7 @@
 /* Wrong files: what is said about them, and that it ends in bounded words. */
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "common/config_testing.h"
 
 /* Each row is a file and exactly what must be said about it. */
@@ -301,6 +304,20 @@ test_unreadable(void **state)
 	memset(&faults, 0, sizeof(faults));
 	assert_int_equal(config_load("/", &config, fault_take, &faults), -EINVAL);
 	assert_string_equal(faults.text, "/: cannot be read: Is a directory\n");
+	/* What would let a daemon wait, or never end. */
+	char fifo[] = "/tmp/weir-fifo-XXXXXX";
+	const char *const others[] = {fifo, "/dev/zero", "/dev/tty"};
+	assert_non_null(mkdtemp(fifo));
+	assert_int_equal(rmdir(fifo), 0);
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		memset(&faults, 0, sizeof(faults));
+		assert_int_equal(
+		    config_load(others[i], &config, fault_take, &faults), -EINVAL);
+		assert_int_equal(faults.count, 1);
+		assert_non_null(strstr(faults.text, ": cannot be read: "));
+	}
+	assert_int_equal(unlink(fifo), 0);
 }
 
 int

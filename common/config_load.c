@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/config_private.h"
@@ -38,25 +39,31 @@ read_all(int fd, char **text, size_t *len)
 	return 0;
 }
 
+static int
+unreadable(const char *name, const char *why,
+    void (*fault)(void *arg, const char *line), void *arg)
+{
+	char *line;
+
+	if (asprintf(&line, "%s: cannot be read: %s", name, why) < 0) {
+		fault(arg, "out of memory");
+		return -EINVAL;
+	}
+	fault(arg, line);
+	free(line);
+	return -EINVAL;
+}
+
 int
 config_load_fd(int fd, const char *name, struct config *config,
     void (*fault)(void *arg, const char *line), void *arg)
 {
-	char *line;
 	char *text = NULL;
 	size_t len = 0;
 	int rc = fd < 0 ? -errno : read_all(fd, &text, &len);
 
-	if (rc != 0) {
-		if (asprintf(&line, "%s: cannot be read: %s", name, strerror(-rc)) <
-		    0) {
-			fault(arg, "out of memory");
-			return -EINVAL;
-		}
-		fault(arg, line);
-		free(line);
-		return -EINVAL;
-	}
+	if (rc != 0)
+		return unreadable(name, strerror(-rc), fault, arg);
 	rc = config_parse(name, text, len, config, fault, arg);
 	free(text);
 	return rc;
@@ -66,9 +73,17 @@ int
 config_load(const char *path, struct config *config,
     void (*fault)(void *arg, const char *line), void *arg)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	int rc = config_load_fd(fd, path, config, fault, arg);
+	/* A daemon reads it while it measures: a pipe without a writer, or a terminal, must
+	 * not let it wait. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct stat st;
+	int rc;
 
+	if (fd >= 0 && fstat(fd, &st) == 0 && !S_ISREG(st.st_mode) &&
+	    !S_ISDIR(st.st_mode))
+		rc = unreadable(path, "not a regular file", fault, arg);
+	else
+		rc = config_load_fd(fd, path, config, fault, arg);
 	if (fd >= 0)
 		close(fd);
 	return rc;

@@ -21,6 +21,7 @@
 #include "proto/nng_errno.h"
 
 #define DIAL_MS 2000 /* for a dial to get through */
+#define AGAIN_MS 20 /* until what could not be sent is tried again */
 #define SCHEME "ipc://"
 
 static int
@@ -180,14 +181,18 @@ ask(const char *socket_path, const struct pack *request, int timeout_ms,
 	if (request->failed || request->depth != 0 || request->buffer.size == 0)
 		return -EINVAL;
 	/* What was not sent is tried on a new socket: a dialer of nng 1.5.2 whose peer hangs
-	 * up in the wrong moment does not dial again. */
-	do {
+	 * up in the wrong moment does not dial again, and a daemon that has many clients may
+	 * show one out that has not asked yet. */
+	for (;;) {
+		sent = false;
 		rc = probe(socket_path, deadline);
 		if (rc == 0)
 			rc = attempt(socket_path, request, deadline, &got, &sent);
-		else
-			sent = true;
-	} while (rc == -ETIMEDOUT && !sent && left_ms(deadline) > 1);
+		if (sent || (rc != -ETIMEDOUT && rc != -ECONNRESET) ||
+		    left_ms(deadline) <= AGAIN_MS)
+			break;
+		(void)poll(NULL, 0, AGAIN_MS);
+	}
 	if (rc != 0)
 		return rc;
 	rc = parse(&got);
