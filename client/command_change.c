@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "client/client.h"
+#include "client/config_file.h"
 #include "client/daemon/daemon.h"
 #include "common/config.h"
 #include "common/log.h"
@@ -100,7 +100,7 @@ static int
 show_iface(const struct client *client, struct output *out, const msgpack_object_kv *kv,
     bool *good)
 {
-	char name[IFACE_NAME_SIZE], shown[IFACE_NAME_SIZE * 4];
+	char name[IFACE_SHOWN_SIZE];
 	char action[32], result[32], state[32], error[64], text[1024], why[1100];
 	char keys[KEYS_SIZE];
 
@@ -116,11 +116,9 @@ show_iface(const struct client *client, struct output *out, const msgpack_object
 	snprintf(why, sizeof(why), "%s%s%s", error,
 	    error[0] != '\0' && text[0] != '\0' ? ": " : "", text);
 	/* A table shows why beside the interface. */
-	if (!*good && client->output->exact) {
-		text_escape(shown, sizeof(shown), name, strlen(name));
-		log_err(client->command->name, "%s: %s", shown,
+	if (!*good && client->output->exact)
+		log_err(client->command->name, "%s: %s", name,
 		    why[0] != '\0' ? why : result);
-	}
 	const struct value v[C_MAX] = {
 	    [C_IFACE] = VALUE_OF_TEXT(name),
 	    [C_ACTION] = VALUE_OF_TEXT(action),
@@ -188,7 +186,11 @@ change(const struct client *client, struct pack *request, enum msg_type type)
 	int code = daemon_send(client, request, type, ASK_MS, false, &answer);
 
 	pack_fini(request);
-	return code == EXIT_DONE ? daemon_show(client, &answer, &display) : code;
+	if (code != EXIT_DONE)
+		return code;
+	code = daemon_show(client, answer.msg.body, &display);
+	answer_fini(&answer);
+	return code;
 }
 
 static int
@@ -226,44 +228,47 @@ command_reload(const struct client *client)
 	return change(client, &request, MSG_RELOAD);
 }
 
-static int
-load_input(const struct client *client, struct config *config)
+/* Finished, and told when it is too large: what helps is no other than to shorten it, or to
+ * have the daemon read it. */
+static bool
+fits(const struct client *client, struct pack *request, const char *name)
 {
-	if (isatty(STDIN_FILENO)) {
-		log_err(client->command->name,
-		    "standard input is a terminal; give it a configuration");
-		return -EINVAL;
-	}
-	return config_load_fd(
-	    STDIN_FILENO, "standard input", config, client_config_fault, NULL);
+	if (pack_finish(request) != 0 || request->buffer.size <= MSG_REQUEST_SIZE_MAX)
+		return true; /* or a fault that whoever sends it tells */
+	log_err(client->command->name,
+	    "%s: its entries take %zu bytes of a request, which may have %u: shorten "
+	    "filters and lists of `not`, or make it the daemon's own file and use "
+	    "`weirctl reload`, which has no such limit",
+	    name, request->buffer.size, MSG_REQUEST_SIZE_MAX);
+	return false;
 }
 
 int
 command_update(const struct client *client)
 {
-	const char *path = client->operands[0];
+	struct config_file file;
 	struct config *config = calloc(1, sizeof(*config));
 	struct pack request;
-	int rc;
+	bool good;
 
 	if (!config) {
 		log_err(client->command->name, "out of memory");
 		return EXIT_FAILED;
 	}
-	if (strcmp(path, "-") == 0)
-		rc = load_input(client, config);
-	else
-		rc = config_load(path, config, client_config_fault, NULL);
-	if (rc != 0) {
+	if (config_file_load(client, client->operands[0], &file, config) != 0) {
 		free(config);
 		return EXIT_FAILED;
 	}
+	config_file_close(&file);
 	pack_init(&request);
 	pack_request(&request, MSG_UPDATE);
-	pack_key_entries(&request, "entries", config->ifaces, config->iface_count);
 	if (client->dry_run)
 		pack_key_bool(&request, "dry_run", true);
+	pack_key_entries(&request, "entries", config->ifaces, config->iface_count);
 	config_fini(config);
 	free(config);
-	return change(client, &request, MSG_UPDATE);
+	good = fits(client, &request, file.name);
+	if (!good)
+		pack_fini(&request);
+	return good ? change(client, &request, MSG_UPDATE) : EXIT_FAILED;
 }

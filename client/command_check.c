@@ -14,6 +14,7 @@
 #include "client/check/probe.h"
 #include "client/check/verdict.h"
 #include "client/client.h"
+#include "client/config_file.h"
 #include "client/file_worker.h"
 #include "common/log.h"
 
@@ -51,6 +52,11 @@ struct host_lines {
 	bool no_memory;
 };
 
+struct host_question {
+	const struct config_file *file;
+	struct host_lines *host;
+};
+
 static void
 take_line(void *arg, const char *text, size_t len)
 {
@@ -85,11 +91,38 @@ add_fault(struct host_lines *host, const char *format, ...)
 	take_line(host, line, strlen(line));
 }
 
+/* A line of the supervisor's. Where it says what it was told to open, people have given
+ * that another name. */
+static void
+take_answer(void *arg, const char *text, size_t len)
+{
+	struct host_question *question = arg;
+	const struct config_file *file = question->file;
+	const char *path = memmem(text, len, file->path, strlen(file->path));
+	char *line = NULL;
+	int n;
+
+	if (!path || strcmp(file->path, file->name) == 0) {
+		take_line(question->host, text, len);
+		return;
+	}
+	n = asprintf(&line, "%.*s%s%.*s", (int)(path - text), text, file->name,
+	    (int)(len - (size_t)(path - text) - strlen(file->path)),
+	    path + strlen(file->path));
+	if (n < 0) {
+		question->host->no_memory = true;
+		return;
+	}
+	take_line(question->host, line, (size_t)n);
+	free(line);
+}
+
 /* What the supervisor says is a fault when its exit code is one. */
 static void
 ask_supervisor(
-    const char *worker_path, const char *config_path, struct host_lines *host)
+    const char *worker_path, const struct config_file *file, struct host_lines *host)
 {
+	struct host_question question = {.file = file, .host = host};
 	char path[PATH_MAX];
 	int rc;
 
@@ -99,7 +132,8 @@ ask_supervisor(
 		    path);
 		return;
 	}
-	rc = check_supervisor_run(path, config_path, take_line, host);
+	rc =
+	    check_supervisor_run(path, file->path, file->input, take_answer, &question);
 	if (rc == 0)
 		host->faults_at = host->count;
 	else if (host->count == 0)
@@ -109,10 +143,10 @@ ask_supervisor(
 
 /* EXIT_DONE, or EXIT_FAILED after its faults have been told. */
 static int
-check_host(const struct check_asker *asker, const struct config *config,
-    const char *worker_path, struct host_lines *host)
+check_host(const struct check_asker *asker, const struct config_file *file,
+    const struct config *config, const char *worker_path, struct host_lines *host)
 {
-	ask_supervisor(worker_path, asker->file, host);
+	ask_supervisor(worker_path, file, host);
 	check_directories(config, take_line, host);
 	/* before there is any interface, the supervisor itself needs these */
 	if (asker->root && asker->missing[0] != '\0')
@@ -158,14 +192,15 @@ show_target(struct output *out, const struct check_asker *asker,
     const struct check_target *target, const struct check_probe *probe)
 {
 	struct check_verdict verdict;
+	char iface[IFACE_SHOWN_SIZE];
 
 	check_judge(asker, target, probe, &verdict);
 	const struct value v[C_MAX] = {
-	    [C_IFACE] = text_or_none(target->iface.s),
+	    [C_IFACE] = text_or_none(iface_shown(target->iface.s, iface)),
 	    [C_ENTRY] = VALUE_OF_TEXT(config_iface_text(target->entry)),
 	    [C_LINE] = VALUE_OF_U64(target->entry->line),
 	    [C_RESULT] = VALUE_OF_TEXT(check_result_name(verdict.result)),
-	    [C_REASON] = text_or_none(probe ? probe->reason : ""),
+	    [C_REASON] = text_or_none(probe->reason),
 	    [C_WHY] = text_or_none(verdict.why),
 	    [C_REPAIR] = text_or_none(verdict.repair),
 	};
@@ -173,20 +208,19 @@ show_target(struct output *out, const struct check_asker *asker,
 	return verdict.result == CHECK_FAILS ? EXIT_FAILED : EXIT_DONE;
 }
 
-/* Probes of those targets that have an interface, in their order. */
+/* A probe per target, in their order. One without an interface asks about `absent`, which
+ * is none: what is wrong with its keys is found all the same. */
 static struct check_probe *
-probes_new(const struct check_target *targets, size_t count, size_t *probe_count)
+probes_new(const struct check_target *targets, size_t count, const char *absent)
 {
 	struct check_probe *probes = calloc(count + 1, sizeof(*probes));
-	size_t n = 0;
 
 	for (size_t i = 0; probes && i < count; i++) {
-		if (targets[i].iface.s[0] == '\0')
-			continue;
-		probes[n].iface = targets[i].iface.s;
-		probes[n++].config = &targets[i].entry->capture;
+		const char *iface = targets[i].iface.s;
+
+		probes[i].iface = iface[0] != '\0' ? iface : absent;
+		probes[i].config = &targets[i].entry->capture;
 	}
-	*probe_count = n;
 	return probes;
 }
 
@@ -199,7 +233,8 @@ check_ifaces(const struct check_asker *asker, const struct config *config,
 	struct check_link *links = NULL;
 	struct check_target *targets = NULL;
 	struct check_probe *probes = NULL;
-	size_t link_count = 0, target_count = 0, probe_count = 0, at = 0;
+	struct iface_name absent;
+	size_t link_count = 0, target_count = 0;
 	int code = EXIT_DONE;
 	int rc;
 
@@ -208,7 +243,8 @@ check_ifaces(const struct check_asker *asker, const struct config *config,
 		rc = check_plan(config->ifaces, config->iface_count, links, link_count,
 		    &targets, &target_count);
 	if (rc == 0) {
-		probes = probes_new(targets, target_count, &probe_count);
+		check_absent(links, link_count, &absent);
+		probes = probes_new(targets, target_count, absent.s);
 		rc = probes ? 0 : -ENOMEM;
 	}
 	if (rc != 0) {
@@ -216,12 +252,9 @@ check_ifaces(const struct check_asker *asker, const struct config *config,
 		code = EXIT_FAILED;
 		goto out;
 	}
-	check_probe_all(worker_path, as_user ? user : NULL, probes, probe_count);
+	check_probe_all(worker_path, as_user ? user : NULL, probes, target_count);
 	for (size_t i = 0; i < target_count; i++) {
-		bool looked_at = targets[i].iface.s[0] != '\0';
-
-		if (show_target(out, asker, &targets[i],
-			looked_at ? &probes[at++] : NULL) != EXIT_DONE)
+		if (show_target(out, asker, &targets[i], &probes[i]) != EXIT_DONE)
 			code = EXIT_FAILED;
 	}
 out:
@@ -234,35 +267,35 @@ out:
 int
 command_check(const struct client *client)
 {
+	const char *operand = client->operand_count > 0 ? client->operands[0] : NULL;
 	char missing[CHECK_MISSING_SIZE];
 	struct check_asker asker = {
-	    .file =
-		client->operand_count > 0 ? client->operands[0] : CONFIG_DEFAULT_PATH,
-	    .file_given = client->operand_count > 0,
-	    .root = geteuid() == 0,
-	    .missing = missing,
-	};
-	const struct value file = VALUE_OF_TEXT(asker.file);
+	    .operand = operand, .root = geteuid() == 0, .missing = missing};
 	struct host_lines host = {0};
 	char worker_path[PATH_MAX];
+	struct config_file file;
 	struct config config;
 	struct output out;
 	int code;
 
-	if (config_load(asker.file, &config, client_config_fault, NULL) != 0)
+	if (config_file_load(
+		client, operand ? operand : CONFIG_DEFAULT_PATH, &file, &config) != 0)
 		return EXIT_FAILED;
+	asker.file = file.name;
 	if (file_worker_find(worker_path, sizeof(worker_path)) != 0) {
 		log_err("check",
 		    "%s: no such program; WEIR_LIBEXECDIR names the directory that has "
 		    "it",
 		    worker_path);
 		config_fini(&config);
+		config_file_close(&file);
 		return EXIT_FAILED;
 	}
 	check_missing_rights(missing);
-	code = check_host(&asker, &config, worker_path, &host);
+	code = check_host(&asker, &file, &config, worker_path, &host);
 	output_open(&out, client->output, stdout);
-	out.ops->fields(&out, NULL, file_column, &file, 1);
+	const struct value name = VALUE_OF_TEXT(asker.file);
+	out.ops->fields(&out, NULL, file_column, &name, 1);
 	show_host(&out, &host);
 	out.ops->rows_begin(&out, "ifaces", columns, C_MAX);
 	if (check_ifaces(&asker, &config, worker_path, &out) != EXIT_DONE)
@@ -270,5 +303,6 @@ command_check(const struct client *client)
 	out.ops->rows_end(&out, NULL);
 	host_lines_fini(&host);
 	config_fini(&config);
+	config_file_close(&file);
 	return client_finish(client, &out, code);
 }

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "client/client.h"
-#include "client/daemon/daemon.h"
+#include "client/daemon/whole.h"
 #include "common/log.h"
 #include "common/text.h"
 #include "proto/parts.h"
@@ -81,8 +81,7 @@ show_iface(const struct client *client, struct output *out, const msgpack_object
     bool *told)
 {
 	const msgpack_object *worker, *classes;
-	char name[IFACE_NAME_SIZE];
-	char shown[IFACE_NAME_SIZE * 4];
+	char name[IFACE_SHOWN_SIZE];
 	char error[128];
 	int rc = 0;
 
@@ -91,8 +90,7 @@ show_iface(const struct client *client, struct output *out, const msgpack_object
 	*told = view_map(&kv->val, "worker", &worker) == 0;
 	if (!*told) {
 		view_text(&kv->val, "worker_error", error, sizeof(error));
-		text_escape(shown, sizeof(shown), name, strlen(name));
-		log_err(client->command->name, "%s: %s", shown, error);
+		log_err(client->command->name, "%s: %s", name, error);
 		return 0;
 	}
 	if (view_map(worker, "classes", &classes) != 0)
@@ -112,10 +110,14 @@ static const struct daemon_display display = {
 int
 command_errors(const struct client *client)
 {
-	struct answer answer;
-	int code = daemon_ask(client, MSG_ERRORS, ASK_MS, false, &answer);
+	const struct daemon_question question = {
+	    .type = MSG_ERRORS, .default_ms = ASK_MS};
+	struct whole_answer answer;
+	int code = daemon_ask_whole(client, &question, &answer);
 
 	if (code != EXIT_DONE)
 		return code;
-	return daemon_show(client, &answer, &display);
+	code = daemon_show(client, answer.body, &display);
+	whole_answer_fini(&answer);
+	return code;
 }

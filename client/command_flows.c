@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "client/client.h"
-#include "client/daemon/daemon.h"
+#include "client/daemon/whole.h"
 #include "client/output/flow_rows.h"
 #include "common/iface.h"
 #include "common/log.h"
@@ -20,7 +20,7 @@
 
 /* One interface of the answer. */
 struct flows_iface {
-	char name[IFACE_NAME_SIZE];
+	char name[IFACE_SHOWN_SIZE];
 	bool good;
 	uint64_t flows; /* of the running interval */
 	uint64_t matched; /* the filter */
@@ -145,6 +145,19 @@ compare_flows(const void *a, const void *b, void *arg)
 	return (x->order > y->order) - (x->order < y->order);
 }
 
+static uint64_t
+matched_total(const struct merge *merge)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < merge->iface_count; i++) {
+		if (merge->ifaces[i].good &&
+		    __builtin_add_overflow(sum, merge->ifaces[i].matched, &sum))
+			return UINT64_MAX;
+	}
+	return sum;
+}
+
 static void
 show_rows(const struct client *client, struct output *out, struct merge *merge)
 {
@@ -165,9 +178,12 @@ show_rows(const struct client *client, struct output *out, struct merge *merge)
 		(void)flow_rows_add(&rows, &merge->flows[i].flow);
 	}
 	out->ops->rows_end(out, NULL);
-	if (shown < merge->count)
-		output_note(out, "%zu of %zu flows are shown (-n shows more)", shown,
-		    merge->count);
+	/* Not of what came: each interface has sent no more than was asked for. */
+	uint64_t matched = matched_total(merge);
+	if (shown < matched)
+		output_note(out, "%zu of %llu flows are shown%s", shown,
+		    (unsigned long long)matched,
+		    limit < FLOWS_LIMIT_MAX ? " (-n shows more)" : "");
 }
 
 static void
@@ -197,10 +213,7 @@ show_iface(struct output *out, const struct flows_iface *iface)
 static void
 tell_iface(const struct client *client, const struct flows_iface *iface)
 {
-	char name[IFACE_NAME_SIZE * 4];
-
-	text_escape(name, sizeof(name), iface->name, strlen(iface->name));
-	log_err(client->command->name, "%s: %s%s%s", name, iface->error,
+	log_err(client->command->name, "%s: %s%s%s", iface->name, iface->error,
 	    iface->error[0] != '\0' && iface->text[0] != '\0' ? ": " : "", iface->text);
 }
 
@@ -227,28 +240,30 @@ show(const struct client *client, struct merge *merge)
 	return client_finish(client, &out, code);
 }
 
+static void
+pack_query(struct pack *request, const void *arg)
+{
+	pack_flows_query(request, arg);
+}
+
 int
 command_flows(const struct client *client)
 {
 	struct flows_query query = client->flows;
+	const struct daemon_question question = {
+	    .type = MSG_FLOWS, .default_ms = ASK_MS, .keys = pack_query, .arg = &query};
 	struct merge merge = {.limit = 0};
-	struct answer answer;
-	struct pack request;
+	struct whole_answer answer;
 	int code, rc;
 
 	if (query.limit == 0)
 		query.limit =
 		    client->output->exact ? FLOWS_LIMIT_MAX : CLIENT_TABLE_ROWS;
 	merge.limit = query.limit;
-	pack_init(&request);
-	pack_request(&request, MSG_FLOWS);
-	daemon_pack_ifaces(&request, client);
-	pack_flows_query(&request, &query);
-	code = daemon_send(client, &request, MSG_FLOWS, ASK_MS, false, &answer);
-	pack_fini(&request);
+	code = daemon_ask_whole(client, &question, &answer);
 	if (code != EXIT_DONE)
 		return code;
-	rc = take_answer(&merge, answer.msg.body);
+	rc = take_answer(&merge, answer.body);
 	if (rc == 0) {
 		code = show(client, &merge);
 	} else {
@@ -257,6 +272,6 @@ command_flows(const struct client *client)
 		code = EXIT_FAILED;
 	}
 	merge_fini(&merge);
-	answer_fini(&answer);
+	whole_answer_fini(&answer);
 	return code;
 }

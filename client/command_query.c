@@ -40,6 +40,7 @@ static const struct column sum_columns[] = {
 
 /* Texts that values of one row point to. */
 struct row_texts {
+	char iface[IFACE_SHOWN_SIZE];
 	char src[46];
 	char dst[46];
 	char proto[16];
@@ -81,7 +82,7 @@ key_values(unsigned fields, const struct query_row *row, struct row_texts *texts
 	if (fields & QUERY_TIME)
 		out[n++] = VALUE_OF_I64(row->begin_ms);
 	if (fields & QUERY_IFACE)
-		out[n++] = VALUE_OF_TEXT(row->iface.s);
+		out[n++] = VALUE_OF_TEXT(iface_shown(row->iface.s, texts->iface));
 	if (fields & QUERY_SRC)
 		out[n++] =
 		    VALUE_OF_TEXT(flow_address(row->family, row->src, texts->src));
@@ -274,12 +275,12 @@ find_store(const struct client *client, char *out, size_t size)
 static void
 tell_skipped(void *arg, const struct store_interval *interval, const char *why)
 {
-	char name[IFACE_NAME_SIZE * 4];
+	char name[IFACE_SHOWN_SIZE];
 	char begin[32];
 
 	(void)arg;
-	text_escape(name, sizeof(name), interval->iface.s, strlen(interval->iface.s));
-	log_warn("query", "%s, interval of %s: left out: %s", name,
+	log_warn("query", "%s, interval of %s: left out: %s",
+	    iface_shown(interval->iface.s, name),
 	    wall_text_ms(interval->interval.begin_ms, begin), why);
 }
 

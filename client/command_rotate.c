@@ -48,8 +48,7 @@ show_iface(const struct client *client, struct output *out, const msgpack_object
 	struct counter refused;
 	uint64_t flows = 0;
 	int64_t begin_ms = 0, end_ms = 0;
-	char name[IFACE_NAME_SIZE];
-	char shown[IFACE_NAME_SIZE * 4];
+	char name[IFACE_SHOWN_SIZE];
 	char error[64], text[1024];
 
 	if (daemon_key(&kv->key, name, sizeof(name)) != 0 ||
@@ -78,8 +77,7 @@ show_iface(const struct client *client, struct output *out, const msgpack_object
 		v[C_IN_FLOWS] = VALUE_OF_COUNTER(books.in_flows);
 		v[C_REFUSED] = VALUE_OF_COUNTER(refused);
 	} else {
-		text_escape(shown, sizeof(shown), name, strlen(name));
-		log_err(client->command->name, "%s: %s%s%s", shown, error,
+		log_err(client->command->name, "%s: %s%s%s", name, error,
 		    error[0] != '\0' && text[0] != '\0' ? ": " : "", text);
 	}
 	if (out)
@@ -102,5 +100,7 @@ command_rotate(const struct client *client)
 
 	if (code != EXIT_DONE)
 		return code;
-	return daemon_show(client, &answer, &display);
+	code = daemon_show(client, answer.msg.body, &display);
+	answer_fini(&answer);
+	return code;
 }

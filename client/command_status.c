@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "client/client.h"
-#include "client/daemon/daemon.h"
 #include "client/daemon/iface_status.h"
+#include "client/daemon/whole.h"
 #include "client/status_detail.h"
 #include "client/watch.h"
 #include "common/log.h"
@@ -204,38 +204,37 @@ note_daemon(struct output *out, const msgpack_object *body)
 static void
 warn_silent(const struct iface_status *iface)
 {
-	char name[IFACE_NAME_SIZE * 4];
-
-	text_escape(name, sizeof(name), iface->name, strlen(iface->name));
-	log_warn("status", "%s: no answer from its worker%s%s", name,
+	log_warn("status", "%s: no answer from its worker%s%s", iface->name,
 	    iface->worker_error[0] != '\0' ? ": " : "", iface->worker_error);
 }
 
 int
 command_status(const struct client *client)
 {
+	const struct daemon_question question = {
+	    .type = MSG_STATUS, .default_ms = ASK_MS};
 	struct iface_status *ifaces;
-	struct answer answer;
+	struct whole_answer answer;
 	struct output out;
 	size_t count;
 	int code, rc;
 
 	if (client->watch_ms > 0)
 		return status_watch(client);
-	code = daemon_ask(client, MSG_STATUS, ASK_MS, false, &answer);
+	code = daemon_ask_whole(client, &question, &answer);
 	if (code != EXIT_DONE)
 		return code;
-	rc = iface_status_read(answer.msg.body, &ifaces, &count);
+	rc = iface_status_read(answer.body, &ifaces, &count);
 	if (rc != 0) {
 		log_err("status", "the daemon's answer: %s", strerror(-rc));
-		answer_fini(&answer);
+		whole_answer_fini(&answer);
 		return EXIT_FAILED;
 	}
 	output_open(&out, client->output, stdout);
 	if (client->output->exact && !client->output->flat) {
-		out.ops->members(&out, answer.msg.body);
+		out.ops->members(&out, answer.body);
 	} else {
-		note_daemon(&out, answer.msg.body);
+		note_daemon(&out, answer.body);
 		out.ops->rows_begin(&out, NULL, columns, C_MAX);
 		for (size_t i = 0; i < count; i++)
 			show_iface(&out, &ifaces[i]);
@@ -255,6 +254,6 @@ command_status(const struct client *client)
 		code = EXIT_INCOMPLETE;
 	}
 	free(ifaces);
-	answer_fini(&answer);
+	whole_answer_fini(&answer);
 	return client_finish(client, &out, code);
 }

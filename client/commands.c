@@ -111,8 +111,7 @@ const struct command client_commands[] = {
      "interface. Below the table: how many flows of each interface matched.\n"
      "\n"
      "JSON is {\"flows\": [...], \"ifaces\": {NAME: {\"flows\": N, \"matched\": N}, ...}}. Exit\n"
-     "code 4: an interface did not answer, for the reason on standard error. Where there\n"
-     "are more flows than fit into one answer, it is 1: ask for fewer.\n",
+     "code 4: an interface did not answer, for the reason on standard error.\n",
      0, CLIENT_IFACES_MAX, flows_options, command_flows},
     {"enable", "[IFACE...]", "count on interfaces again",
      "Enables all or the named interfaces that are configured and answers when they count\n"
@@ -164,10 +163,11 @@ const struct command client_commands[] = {
      0, CLIENT_IFACES_MAX, no_options, command_rotate},
     {"check", "[FILE]", "what would fail at a start, and what repairs it",
      "Looks at a configuration FILE (default: " CONFIG_DEFAULT_PATH ")\n"
-     "before weir is started with it: at the file, at the users, groups and directories it\n"
-     "names, and at each interface, which is opened as a worker would open it (but never in\n"
-     "promiscuous mode) and closed again. Patterns and any-up stand for the interfaces that\n"
-     "are there now. Changes nothing, and needs no daemon. RESULT is one of\n"
+     "(- is standard input) before weir is started with it: at the file, at the users, groups\n"
+     "and directories it names, and at each interface, which is opened as a worker would open\n"
+     "it (but never in promiscuous mode) and closed again. Patterns and any-up stand for the\n"
+     "interfaces that are there now. Of an interface that is not there or down, the filter is\n"
+     "looked at all the same. Changes nothing, and needs no daemon. RESULT is one of\n"
      "\n"
      "  ok     would count at once\n"
      "  waits  would count as soon as the interface is there, or up\n"

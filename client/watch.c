@@ -9,8 +9,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "client/daemon/daemon.h"
 #include "client/daemon/iface_status.h"
+#include "client/daemon/whole.h"
 #include "common/log.h"
 
 #define ASK_MS 5000
@@ -53,17 +53,19 @@ sample_forget_maps(struct sample *sample)
 static int
 take_sample(const struct client *client, bool quiet, struct sample *out)
 {
-	struct answer answer;
+	const struct daemon_question question = {
+	    .type = MSG_STATUS, .default_ms = ASK_MS, .quiet = quiet};
+	struct whole_answer answer;
 	int rc;
-	int code = daemon_ask(client, MSG_STATUS, ASK_MS, quiet, &answer);
+	int code = daemon_ask_whole(client, &question, &answer);
 
 	if (code != EXIT_DONE)
 		return code;
 	out->at = mono_now();
-	rc = iface_status_read(answer.msg.body, &out->ifaces, &out->count);
+	rc = iface_status_read(answer.body, &out->ifaces, &out->count);
 	if (rc == 0) /* the answer goes, and with it what `map` points to */
 		sample_forget_maps(out);
-	answer_fini(&answer);
+	whole_answer_fini(&answer);
 	if (rc == 0)
 		return EXIT_DONE;
 	log_err("status", "the daemon's answer: %s", strerror(-rc));

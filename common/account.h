@@ -6,10 +6,11 @@
 #include <sys/types.h>
 
 /* The user and its group: that of its entry, or of a number without one the same number.
- * 0, or -ENOENT when there is no such user (outputs untouched). */
+ * 0, -ENOENT when there is no such user, or another negative errno when that cannot be
+ * told (outputs untouched). */
 int account_user(const char *text, uid_t *uid, gid_t *gid);
 
-/* 0 or -ENOENT. */
+/* The same. */
 int account_group(const char *text, gid_t *gid);
 
 #endif

@@ -5,6 +5,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <sys/resource.h>
 
 #include "common/account.h"
 
@@ -57,6 +58,31 @@ what_is_nobody_is_refused(void **state)
 	assert_int_equal(gid, 7);
 }
 
+static void
+what_cannot_be_looked_up_is_not_missing(void **state)
+{
+	struct rlimit before;
+	struct rlimit none;
+	uid_t uid = 7;
+	gid_t gid = 7;
+	int user, number, group;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = (struct rlimit){.rlim_cur = 0, .rlim_max = before.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	/* root itself is known to the C library's systemd module */
+	user = account_user("daemon", &uid, &gid);
+	number = account_user("3999999999", &uid, &gid);
+	group = account_group("daemon", &gid);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(user, -EMFILE);
+	assert_int_equal(number, -EMFILE);
+	assert_int_equal(group, -EMFILE);
+	assert_int_equal(uid, 7);
+	assert_int_equal(gid, 7);
+}
+
 int
 main(void)
 {
@@ -64,6 +90,7 @@ main(void)
 	    cmocka_unit_test(a_name_is_looked_up),
 	    cmocka_unit_test(a_number_needs_no_entry),
 	    cmocka_unit_test(what_is_nobody_is_refused),
+	    cmocka_unit_test(what_cannot_be_looked_up_is_not_missing),
 	};
 
 	return cmocka_run_group_tests_name("accounts", tests, NULL, NULL);

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/text.h"
+
 bool
 iface_name_valid(const char *name)
 {
@@ -48,4 +50,11 @@ iface_file_name(const char *name, char out[static IFACE_FILE_NAME_SIZE])
 			to += snprintf(to, 4, "%%%02X", c);
 	}
 	*to = '\0';
+}
+
+char *
+iface_shown(const char *name, char out[static IFACE_SHOWN_SIZE])
+{
+	text_escape_name(out, IFACE_SHOWN_SIZE, name, strlen(name));
+	return out;
 }

@@ -12,6 +12,9 @@
 /* Longest result of iface_file_name: every byte as %XX, and the NUL. */
 #define IFACE_FILE_NAME_SIZE (3 * (IFACE_NAME_SIZE - 1) + 1)
 
+/* As people and programs see it (text_escape_name): every byte as \xNN, and the NUL. */
+#define IFACE_SHOWN_SIZE (4 * (IFACE_NAME_SIZE - 1) + 1)
+
 struct iface_name {
 	char s[IFACE_NAME_SIZE];
 };
@@ -21,6 +24,9 @@ bool iface_name_valid(const char *name);
 
 /* 0, or -EINVAL when the name is not valid (out untouched). */
 int iface_name_set(struct iface_name *out, const char *name);
+
+/* The name as it is shown. Distinct names give distinct results. Returns `out`. */
+char *iface_shown(const char *name, char out[static IFACE_SHOWN_SIZE]);
 
 /* The name as one component of a path: letters, digits, '-', '_' and '.' (not first)
  * stay, every other byte becomes %XX. Distinct names give distinct results. */

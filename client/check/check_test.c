@@ -83,6 +83,20 @@ test_links(void **state)
 	free(links);
 }
 
+static void
+test_absent(void **state)
+{
+	(void)state;
+	static const struct check_link links[] = {{{"lo"}, true, true},
+	    {{"absent1"}, true, false}, {{"absent0"}, false, false}};
+	struct iface_name name;
+
+	check_absent(links, 2, &name);
+	assert_string_equal(name.s, "absent0");
+	check_absent(links, 3, &name);
+	assert_string_equal(name.s, "absent2");
+}
+
 /* --- the verdict --- */
 
 static const struct config_iface named = {.kind = CONFIG_IFACE_NAMED,
@@ -96,19 +110,22 @@ static const struct config_iface with_buffer = {.kind = CONFIG_IFACE_NAMED,
     .buffer_line = 3,
     .capture = {.buffer = 1 << 30}};
 static const struct config_iface pattern = {
-    .kind = CONFIG_IFACE_PATTERN, .pattern = "e*", .line = 5};
+    .kind = CONFIG_IFACE_PATTERN, .pattern = "e*", .line = 5, .filter_line = 6};
 
-static const struct check_asker root = {"w.yaml", true, true, ""};
+static const struct check_asker root = {"w.yaml", "w.yaml", true, ""};
 static const struct check_asker root_in_container = {
-    "w.yaml", true, true, "CAP_NET_RAW CAP_CHOWN"};
-static const struct check_asker somebody = {"my weir.yaml", true, false, "CAP_NET_RAW"};
+    "w.yaml", "w.yaml", true, "CAP_NET_RAW CAP_CHOWN"};
+static const struct check_asker somebody = {
+    "my weir.yaml", "my weir.yaml", false, "CAP_NET_RAW"};
+static const struct check_asker piper = {"standard input", "-", false, "CAP_NET_RAW"};
 static const struct check_asker somebody_else = {
-    "/etc/weir/weir.yaml", false, false, "CAP_NET_RAW"};
+    "/etc/weir/weir.yaml", NULL, false, "CAP_NET_RAW"};
 
 static const struct {
 	const struct check_asker *asker;
 	const struct config_iface *entry;
-	const char *iface; /* NULL: none is there */
+	const char
+	    *iface; /* NULL: none is there, and a name without one was asked for */
 	const char *reason;
 	const char *text;
 	enum check_result result;
@@ -116,8 +133,10 @@ static const struct {
 	const char *repair;
 } verdicts[] = {
     {&root, &named, "eth0", "", "", CHECK_OK, "", ""},
-    {&root, &pattern, NULL, "", "", CHECK_WAITS, "nothing that it takes is there yet",
-	""},
+    {&root, &pattern, NULL, "no_such_device", "No such device", CHECK_WAITS,
+	"nothing that it takes is there yet", ""},
+    {&root, &pattern, NULL, "filter", "syntax error", CHECK_FAILS,
+	"the filter does not fit: syntax error", "correct the key filter in w.yaml:6"},
     {&root, &named, "eth0", "no_such_device", "No such device", CHECK_WAITS,
 	"there is no such interface yet; it is waited for",
 	"ip link  # is the name in w.yaml:7 right?"},
@@ -131,6 +150,8 @@ static const struct {
 	"only root can try it", "sudo weirctl check 'my weir.yaml'"},
     {&somebody_else, &named, "eth0", "permission", "denied", CHECK_FAILS,
 	"only root can try it", "sudo weirctl check"},
+    {&piper, &named, "eth0", "permission", "denied", CHECK_FAILS,
+	"only root can try it", "sudo weirctl check -"},
     {&root_in_container, &named, "eth0", "permission", "denied", CHECK_FAILS,
 	"root lacks CAP_NET_RAW CAP_CHOWN here",
 	"give this container or service CAP_NET_RAW CAP_CHOWN (docker run --cap-add, "
@@ -170,8 +191,7 @@ test_verdicts(void **state)
 			    iface_name_set(&target.iface, verdicts[i].iface), 0);
 		snprintf(probe.reason, sizeof(probe.reason), "%s", verdicts[i].reason);
 		snprintf(probe.text, sizeof(probe.text), "%s", verdicts[i].text);
-		check_judge(verdicts[i].asker, &target,
-		    verdicts[i].iface ? &probe : NULL, &verdict);
+		check_judge(verdicts[i].asker, &target, &probe, &verdict);
 		assert_int_equal(verdict.result, verdicts[i].result);
 		assert_string_equal(verdict.why, verdicts[i].why);
 		assert_string_equal(verdict.repair, verdicts[i].repair);
@@ -194,46 +214,6 @@ test_no_answer(void **state)
 	check_judge(&root_in_container, &target, &probe, &verdict);
 	assert_int_equal(verdict.result, CHECK_FAILS);
 	assert_non_null(strstr(verdict.why, "root lacks CAP_NET_RAW CAP_CHOWN"));
-}
-
-/* What the shell makes of a quoted word is the word again, whatever is in it. */
-static void
-test_quote(void **state)
-{
-	(void)state;
-	static const char *const words[] = {"eth0", "eth0.100", "a@b\"c;\xc3\xa9$(",
-	    "it's", "-x", "*", "$HOME", "\\", "a\\b'",
-	    "\x01\x7f"
-	    "f",
-	    "!x", "#", "~", "`id`", "\xff'", "&", "a=b", "", "{a,b}", "'''''", "a\nb"};
-	char quoted[128], command[256], back[128];
-
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		check_quote(quoted, sizeof(quoted), words[i]);
-		for (const char *at = quoted; *at != '\0'; at++)
-			assert_in_range(*at, 0x20, 0x7e);
-		snprintf(
-		    command, sizeof(command), "exec bash -c \"$WEIR_TEST_COMMAND\"");
-		char script[160];
-		snprintf(script, sizeof(script), "printf %%s %s", quoted);
-		setenv("WEIR_TEST_COMMAND", script, 1);
-		FILE *shell = popen(command, "r");
-		assert_non_null(shell);
-		size_t n = fread(back, 1, sizeof(back) - 1, shell);
-		back[n] = '\0';
-		assert_int_equal(pclose(shell), 0);
-		assert_string_equal(back, words[i]);
-	}
-	check_quote(quoted, sizeof(quoted), "eth0.100");
-	assert_string_equal(quoted, "eth0.100"); /* no more than is needed */
-	/* the longest that an interface's name can become fits as the header says */
-	check_quote(quoted, 15 * 4 + 8,
-	    "\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01"
-	    "\x01\x01\x01");
-	assert_int_equal(strlen(quoted), 15 * 4 + 3);
-	assert_int_equal(quoted[strlen(quoted) - 1], '\'');
-	check_quote(quoted, 15 * 4 + 8, "'''''''''''''''");
-	assert_int_equal(strlen(quoted), 15 * 4 + 2);
 }
 
 /* --- the host --- */
@@ -284,24 +264,35 @@ test_directories(void **state)
 	static const struct {
 		const char *store;
 		const char *records;
+		const char *errors;
 		const char *said; /* NULL: no fault */
 	} rows[] = {
-	    {"/", "", NULL},
-	    {"/nowhere", "", NULL}, /* can be made */
-	    {"/tmp/", "//tmp", NULL},
-	    {"/nowhere/deep//store/", "",
+	    {"/", "", "", NULL},
+	    {"/nowhere", "", "/nowhere2", NULL}, /* can be made */
+	    {"/tmp/", "//dev/shm", "/tmp/", NULL},
+	    {"/tmp/", "/dev/shm/nowhere/", "", NULL},
+	    {"/nowhere/deep//store/", "", "",
 		"store: the directory /nowhere/deep does not exist; create it: mkdir -p "
 		"/nowhere/deep"},
-	    {"/no where/store", "",
+	    {"/no where/store", "", "",
 		"store: the directory /no where does not exist; create it: mkdir -p '/no "
 		"where'"},
-	    {"/dev/null", "",
+	    {"/dev/null", "", "",
 		"store: /dev/null cannot be opened as a directory: Not a directory"},
-	    {"/dev/null/store", "",
+	    {"/dev/null/store", "", "",
 		"store: /dev/null/store cannot be opened as a directory: Not a directory"},
-	    {"/", "/nowhere/records",
+	    {"/", "/nowhere/records", "",
 		"records: the directory /nowhere does not exist; create it: mkdir -p "
 		"/nowhere"},
+	    {"/", "/proc", "",
+		"records: /proc does not lie on a tmpfs; leave the key out, or name a "
+		"directory below /dev/shm"},
+	    {"/", "/proc/records", "",
+		"records: /proc/records does not lie on a tmpfs; leave the key out, or "
+		"name a directory below /dev/shm"},
+	    {"/", "", "/nowhere/it's/errors",
+		"errors: the directory /nowhere/it's does not exist; create it: mkdir -p "
+		"'/nowhere/it'\\''s'"},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -309,6 +300,7 @@ test_directories(void **state)
 
 		snprintf(config.store, sizeof(config.store), "%s", rows[i].store);
 		snprintf(config.records, sizeof(config.records), "%s", rows[i].records);
+		snprintf(config.errors, sizeof(config.errors), "%s", rows[i].errors);
 		said[0] = '\0';
 		assert_int_equal(
 		    check_directories(&config, take_said, NULL), rows[i].said ? 1 : 0);
@@ -454,16 +446,52 @@ test_probe_many(void **state)
 			  : "weir-worker ended with exit code 32");
 }
 
+static void
+test_probe_memory(void **state)
+{
+	(void)state;
+	/* 40 + 20 fit together, 30 more do not; one larger than all is alone, and so is
+	 * who comes next to it */
+	static const uint64_t buffers[] = {40, 20, 30, 100, 1};
+	static const char *const together[] = {"2", "2", "1", "1", "1"};
+	struct capture_config configs[5];
+	struct check_probe probes[5];
+	char script[512];
+
+	/* each says how many there were while it ran */
+	snprintf(script, sizeof(script),
+	    "mkdir %s/in-$$ && sleep 0.4\n"
+	    "exit_code=$((40 + $(ls -d %s/in-* | wc -l)))\n"
+	    "sleep 0.4; rmdir %s/in-$$; exit $exit_code",
+	    directory, directory, directory);
+	write_script(script);
+	for (int i = 0; i < 5; i++) {
+		capture_config_default(&configs[i]);
+		configs[i].buffer = buffers[i] << 20;
+		probes[i] =
+		    (struct check_probe){.iface = "eth0", .config = &configs[i]};
+	}
+	check_probe_all(script_path, NULL, probes, 5);
+	for (int i = 0; i < 5; i++) {
+		char failure[64];
+
+		snprintf(failure, sizeof(failure),
+		    "weir-worker ended with exit code 4%s", together[i]);
+		assert_string_equal(probes[i].failure, failure);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    {"entries stand for the interfaces that are there", test_plan, 0, 0, 0},
 	    {"the loopback is found and known as one", test_links, 0, 0, 0},
+	    {"a name of no interface is one that none of them has", test_absent, 0, 0,
+		0},
 	    {"every reason has its result, its words and its repair", test_verdicts, 0,
 		0, 0},
 	    {"a worker without an answer fails", test_no_answer, 0, 0, 0},
-	    {"a shell takes a quoted word for what it was", test_quote, 0, 0, 0},
 	    {"the user of workers is a name or a number", test_worker_user, 0, 0, 0},
 	    {"a directory that a start cannot make is a fault", test_directories, 0, 0,
 		0},
@@ -475,6 +503,8 @@ main(void)
 		0, 0},
 	    {"several are asked at once, and each has its own answer", test_probe_many,
 		0, 0, 0},
+	    {"together they hold no more memory than a check may", test_probe_memory, 0,
+		0, 0},
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

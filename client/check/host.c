@@ -3,17 +3,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "client/check/verdict.h"
 #include "client/program.h"
 #include "common/account.h"
+#include "common/shell.h"
 
 #define PROGRAM "weir-supervisor"
 
@@ -31,19 +33,20 @@ check_supervisor_find(char *out, size_t size, const char *worker_path)
 }
 
 static int
-supervisor_start(const char *path, const char *config_path, int output, pid_t *pid)
+supervisor_start(
+    const char *path, const char *config_path, int input, int output, pid_t *pid)
 {
 	char program[] = PROGRAM;
 	char check[] = "--check";
 	char config_option[] = "-c";
 	char *config_word = strdup(config_path);
 	char *const argv[] = {program, check, config_option, config_word, NULL};
-	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	const struct program_fd fds[] = {
-	    {null, STDIN_FILENO}, {output, STDOUT_FILENO}, {output, STDERR_FILENO}};
+	int null = input < 0 ? open("/dev/null", O_RDONLY | O_CLOEXEC) : -1;
+	const struct program_fd fds[] = {{input < 0 ? null : input, STDIN_FILENO},
+	    {output, STDOUT_FILENO}, {output, STDERR_FILENO}};
 	int rc = -ENOMEM;
 
-	if (null < 0)
+	if (input < 0 && null < 0)
 		rc = -errno;
 	else if (config_word)
 		rc = program_start(pid, path, argv, fds, 3);
@@ -54,7 +57,7 @@ supervisor_start(const char *path, const char *config_path, int output, pid_t *p
 }
 
 int
-check_supervisor_run(const char *path, const char *config_path,
+check_supervisor_run(const char *path, const char *config_path, int input,
     void (*line)(void *arg, const char *text, size_t len), void *arg)
 {
 	int ends[2] = {-1, -1};
@@ -75,7 +78,7 @@ check_supervisor_run(const char *path, const char *config_path,
 		close(ends[1]);
 		return rc;
 	}
-	rc = supervisor_start(path, config_path, ends[1], &pid);
+	rc = supervisor_start(path, config_path, input, ends[1], &pid);
 	close(ends[1]);
 	if (rc != 0)
 		goto out;
@@ -146,27 +149,61 @@ can_be_made(const char *key, const char *path, char *text, size_t size)
 	cut_to_parent(parent);
 	if (is_directory(parent, &there) == 0 && there)
 		return true;
-	check_quote(quoted, sizeof(quoted), parent);
+	shell_quote(quoted, sizeof(quoted), parent);
 	snprintf(text, size,
 	    "%s: the directory %s does not exist; create it: mkdir -p %s", key, parent,
 	    quoted);
 	return false;
 }
 
+/* Whether what lies there, or will be made there, is in memory. Where that cannot be told
+ * there is another fault, or nobody to tell it. */
+static bool
+is_in_memory(const char *path)
+{
+	char parent[PATH_MAX];
+	struct statfs fs;
+
+	snprintf(parent, sizeof(parent), "%s", path);
+	if (statfs(parent, &fs) != 0) {
+		cut_to_parent(parent);
+		if (statfs(parent, &fs) != 0)
+			return true;
+	}
+	return fs.f_type == TMPFS_MAGIC;
+}
+
 int
 check_directories(const struct config *config,
     void (*line)(void *arg, const char *text, size_t len), void *arg)
 {
+	/* Without a value records are placed at the start, and errors are not kept. The
+	 * runtime directory is the supervisor's to look at. */
+	const struct {
+		const char *key;
+		const char *path;
+	} directories[] = {
+	    {"store", config->store},
+	    {"records", config->records},
+	    {"errors", config->errors},
+	};
 	char text[PATH_MAX * 6];
 	int faults = 0;
 
-	if (!can_be_made("store", config->store, text, sizeof(text))) {
-		line(arg, text, strlen(text));
-		faults++;
-	}
-	/* without a value it is chosen at the start */
-	if (config->records[0] != '\0' &&
-	    !can_be_made("records", config->records, text, sizeof(text))) {
+	for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++) {
+		const char *key = directories[i].key;
+		const char *path = directories[i].path;
+
+		if (path[0] == '\0')
+			continue;
+		if (can_be_made(key, path, text, sizeof(text))) {
+			if (path != config->records || is_in_memory(path))
+				continue;
+			snprintf(text, sizeof(text),
+			    "records: %s does not lie on a tmpfs; leave the key out, or "
+			    "name a directory below /dev/shm",
+			    path);
+		}
 		line(arg, text, strlen(text));
 		faults++;
 	}

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <net/if.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -92,4 +93,18 @@ check_plan(const struct config_iface *entries, size_t entry_count,
 	*out = targets;
 	*count = n;
 	return 0;
+}
+
+void
+check_absent(const struct check_link *links, size_t link_count, struct iface_name *out)
+{
+	bool taken = true;
+
+	for (unsigned n = 0; taken; n++) {
+		taken = false;
+		memset(out, 0, sizeof(*out));
+		snprintf(out->s, sizeof(out->s), "absent%u", n % 100000000);
+		for (size_t i = 0; i < link_count && !taken; i++)
+			taken = strcmp(links[i].name.s, out->s) == 0;
+	}
 }

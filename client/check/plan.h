@@ -27,4 +27,8 @@ int check_plan(const struct config_iface *entries, size_t entry_count,
     const struct check_link *links, size_t link_count, struct check_target **out,
     size_t *count);
 
+/* A name that none of the links has. */
+void check_absent(
+    const struct check_link *links, size_t link_count, struct iface_name *out);
+
 #endif

@@ -17,7 +17,10 @@
 #include "common/clock.h"
 #include "proto/check.h"
 
-#define AT_ONCE 8 /* each has the rings of a whole capture while it runs */
+#define AT_ONCE 8
+/* Each has the rings of a whole capture while it runs: together no more than this, and a
+ * larger one alone, so that no check fails for want of memory that another one holds. */
+#define RINGS_AT_ONCE (UINT64_C(64) * 1024 * 1024)
 #define DEADLINE_MS 12000 /* a worker takes 10 s at most */
 
 static int
@@ -164,13 +167,30 @@ probes_wait(struct check_probe *probes, size_t count)
 	}
 }
 
+/* How many of the next ones may run together; one at least. */
+static size_t
+probes_at_once(const struct check_probe *probes, size_t count)
+{
+	uint64_t rings = 0;
+	size_t n = 0;
+
+	while (n < count && n < AT_ONCE) {
+		rings += probes[n].config->buffer;
+		if (n > 0 && rings > RINGS_AT_ONCE)
+			break;
+		n++;
+	}
+	return n;
+}
+
 void
 check_probe_all(
     const char *worker_path, const char *user, struct check_probe *probes, size_t count)
 {
-	for (size_t at = 0; at < count; at += AT_ONCE) {
-		size_t n = count - at < AT_ONCE ? count - at : AT_ONCE;
+	size_t n;
 
+	for (size_t at = 0; at < count; at += n) {
+		n = probes_at_once(&probes[at], count - at);
 		for (size_t i = 0; i < n; i++)
 			probe_start(&probes[at + i], worker_path, user);
 		probes_wait(&probes[at], n);

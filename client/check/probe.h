@@ -24,8 +24,8 @@ struct check_probe {
 	int fd;
 };
 
-/* Fills in what came, of several at the same time. `user` is "UID:GID" or NULL: as whoever
- * asks. Every worker has ended afterwards, within seconds. */
+/* Fills in what came, of several at the same time as long as their buffers are not large.
+ * `user` is "UID:GID" or NULL: as whoever asks. Every worker has ended afterwards, within seconds. */
 void check_probe_all(const char *worker_path, const char *user,
     struct check_probe *probes, size_t count);
 

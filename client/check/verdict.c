@@ -2,11 +2,11 @@
  * copied; what only an editor can do names the file, the line and the key. */
 #include "client/check/verdict.h"
 
-#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "common/shell.h"
 #include "common/text.h"
 
 const char *
@@ -21,35 +21,6 @@ check_result_name(enum check_result result)
 		break;
 	}
 	return "fails";
-}
-
-void
-check_quote(char *out, size_t size, const char *text)
-{
-	bool plain = text[0] != '\0';
-	bool printable = true;
-	size_t used = 0;
-
-	for (const char *at = text; *at != '\0'; at++) {
-		unsigned char c = (unsigned char)*at;
-		plain = plain && c < 0x80 && (isalnum(c) || strchr("_-.@%+=:,/", c));
-		printable = printable && c >= 0x20 && c < 0x7f;
-	}
-	if (plain) {
-		snprintf(out, size, "%s", text);
-		return;
-	}
-	used += (size_t)snprintf(out, size, "%s", printable ? "'" : "$'");
-	for (const char *at = text; *at != '\0' && used + 6 < size; at++) {
-		unsigned char c = (unsigned char)*at;
-		if (printable && c == '\'')
-			used += (size_t)snprintf(out + used, size - used, "'\\''");
-		else if (printable || isalnum(c))
-			out[used++] = *at;
-		else
-			used += (size_t)snprintf(out + used, size - used, "\\x%02x", c);
-	}
-	snprintf(out + used, size - used, "'");
 }
 
 struct case_at {
@@ -82,6 +53,10 @@ repair(const struct case_at *at, const char *format, ...)
 static void
 judge_no_such_device(const struct case_at *at)
 {
+	if (at->target->iface.s[0] == '\0') {
+		why(at, "nothing that it takes is there yet");
+		return;
+	}
 	why(at, "there is no such interface yet; it is waited for");
 	if (at->target->entry->kind == CONFIG_IFACE_NAMED)
 		repair(at, "ip link  # is the name in %s:%zu right?", at->asker->file,
@@ -93,7 +68,7 @@ judge_down(const struct case_at *at)
 {
 	char name[IFACE_NAME_SIZE * 4 + 8];
 
-	check_quote(name, sizeof(name), at->target->iface.s);
+	shell_quote(name, sizeof(name), at->target->iface.s);
 	why(at, "it is down; it is waited for");
 	repair(at, "ip link set dev %s up", name);
 }
@@ -101,13 +76,14 @@ judge_down(const struct case_at *at)
 static void
 judge_permission(const struct case_at *at)
 {
-	char file[1000];
+	char file[1000] = "";
 
-	check_quote(file, sizeof(file), at->asker->file);
+	if (at->asker->operand)
+		shell_quote(file, sizeof(file), at->asker->operand);
 	if (!at->asker->root) {
 		why(at, "only root can try it");
-		repair(at, "sudo weirctl check%s%s", at->asker->file_given ? " " : "",
-		    at->asker->file_given ? file : "");
+		repair(
+		    at, "sudo weirctl check%s%s", at->asker->operand ? " " : "", file);
 	} else if (at->asker->missing[0] != '\0') {
 		why(at, "root lacks %s here", at->asker->missing);
 		repair(at, CHECK_GRANT, at->asker->missing);
@@ -179,11 +155,6 @@ check_judge(const struct check_asker *asker, const struct check_target *target,
 	char reason[sizeof(probe->reason) * 4];
 
 	*out = (struct check_verdict){.result = CHECK_OK};
-	if (!probe) {
-		out->result = CHECK_WAITS;
-		why(&at, "nothing that it takes is there yet");
-		return;
-	}
 	if (!probe->answered) {
 		out->result = CHECK_FAILS;
 		why(&at, "%s", probe->failure);

@@ -16,8 +16,8 @@ const char *check_result_name(enum check_result result);
 
 /* Who asks, and about which file. */
 struct check_asker {
-	const char *file; /* of the configuration, as given */
-	bool file_given; /* else it is the default one */
+	const char *file; /* of the configuration, for people */
+	const char *operand; /* how it was given; NULL: it is the default one */
 	bool root;
 	const char *missing; /* capabilities that a start needs and root lacks: "CAP_X
 				CAP_Y"; "" for none */
@@ -34,12 +34,9 @@ struct check_verdict {
 	char repair[1200]; /* "" when there is nothing to do, or nobody knows */
 };
 
-/* `probe` is NULL for a target without an interface. */
+/* The probe of a target without an interface (its iface is "") asks about none either: what
+ * comes of it is what any interface would meet. */
 void check_judge(const struct check_asker *asker, const struct check_target *target,
     const struct check_probe *probe, struct check_verdict *out);
-
-/* The text as one word of a shell's command line: as it is, or quoted where it has to be.
- * `size` of 4 times its length and 8 always suffices. */
-void check_quote(char *out, size_t size, const char *text);
 
 #endif

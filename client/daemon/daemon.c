@@ -128,7 +128,7 @@ daemon_ask(const struct client *client, enum msg_type type, int default_ms, bool
 }
 
 int
-daemon_show(const struct client *client, struct answer *answer,
+daemon_show(const struct client *client, const msgpack_object *body,
     const struct daemon_display *display)
 {
 	const char *topic = client->command->name;
@@ -139,14 +139,13 @@ daemon_show(const struct client *client, struct answer *answer,
 	int code = EXIT_DONE;
 	int rc = 0;
 
-	if (view_map(answer->msg.body, "ifaces", &ifaces) != 0) {
+	if (view_map(body, "ifaces", &ifaces) != 0) {
 		log_err(topic, "the daemon's answer is malformed");
-		answer_fini(answer);
 		return EXIT_FAILED;
 	}
 	output_open(&out, client->output, stdout);
 	if (whole)
-		out.ops->members(&out, answer->msg.body);
+		out.ops->members(&out, body);
 	else
 		out.ops->rows_begin(
 		    &out, NULL, display->columns, display->column_count);
@@ -159,25 +158,28 @@ daemon_show(const struct client *client, struct answer *answer,
 	if (!whole)
 		out.ops->rows_end(&out, NULL);
 	if (!whole && rc == 0 && display->notes)
-		display->notes(client, &out, answer->msg.body);
+		display->notes(client, &out, body);
 	if (rc != 0) {
 		log_err(topic, "the daemon's answer is malformed");
 		code = EXIT_FAILED;
 	} else if (good_count < ifaces->via.map.size) {
 		code = good_count > 0 ? EXIT_INCOMPLETE : display->none;
 	}
-	answer_fini(answer);
 	return client_finish(client, &out, code);
 }
 
 int
 daemon_key(const msgpack_object *key, char *out, size_t size)
 {
+	char shown[4 * DAEMON_KEY_MAX + 1];
+
 	if (key->type != MSGPACK_OBJECT_STR || key->via.str.size == 0 ||
-	    key->via.str.size >= size ||
+	    key->via.str.size > DAEMON_KEY_MAX ||
 	    memchr(key->via.str.ptr, '\0', key->via.str.size))
 		return -EPROTO;
-	memcpy(out, key->via.str.ptr, key->via.str.size);
-	out[key->via.str.size] = '\0';
+	text_escape_name(shown, sizeof(shown), key->via.str.ptr, key->via.str.size);
+	if (strlen(shown) >= size)
+		return -EPROTO;
+	strcpy(out, shown);
 	return 0;
 }

@@ -39,14 +39,17 @@ struct daemon_display {
 	int none; /* the exit code when it went well nowhere */
 };
 
-/* Shows an answer with "ifaces", interface by interface, and gives it back. An exit code:
+/* Shows an answer with "ifaces", interface by interface. An exit code:
  * EXIT_DONE when it went well everywhere, EXIT_INCOMPLETE when only at some, display->none
  * when nowhere, EXIT_FAILED (told on stderr) when it does not have its form. */
-int daemon_show(const struct client *client, struct answer *answer,
+int daemon_show(const struct client *client, const msgpack_object *body,
     const struct daemon_display *display);
 
-/* The key of an entry in one of the answer's maps, e.g. an interface's name. 0, or
- * -EPROTO (out untouched) when it is no text, empty, does not fit or has a NUL in it. */
+#define DAEMON_KEY_MAX 64
+
+/* The key of an entry in one of the answer's maps, e.g. an interface's name, as it
+ * is shown (text_escape_name). 0, or -EPROTO when it is no text, empty, does not fit or
+ * has a NUL in it. */
 int daemon_key(const msgpack_object *key, char *out, size_t size);
 
 #endif

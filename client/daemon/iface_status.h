@@ -39,9 +39,9 @@ struct link_status {
 	char renamed[IFACE_NAME_SIZE * 4]; /* escaped; its new name, or "" */
 };
 
-/* Texts are escaped, but for the name. Parts that the answer does not have are empty. */
+/* Texts are escaped. Parts that the answer does not have are empty. */
 struct iface_status {
-	char name[IFACE_NAME_SIZE];
+	char name[IFACE_SHOWN_SIZE];
 	char wanted[16];
 	char
 	    entry[IFACE_STATUS_TEXT_SIZE]; /* of the configuration: a name, a pattern */

@@ -125,7 +125,7 @@ everything_is_read(void **state)
 	pack_end(&pack);
 	pack_worker();
 	assert_int_equal(read_back(&status), 0);
-	assert_string_equal(status.name, "a\xff\"b");
+	assert_string_equal(status.name, "a\\xff\"b");
 	assert_string_equal(status.entry, "eth\\x1b*");
 	assert_true(status.leaving);
 	assert_int_equal(status.link.presence, PRESENCE_UP);

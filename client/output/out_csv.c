@@ -1,22 +1,20 @@
-/* CSV (RFC 4180, lines end with LF): a header line, then rows. Numbers are exact and text
- * is as it is, quoted where it must be. A counter takes two columns. One document is one
+/* CSV (RFC 4180, lines end with LF): a header line, then rows. Numbers are exact. Text
+ * is escaped as everywhere (text_escape), so a file of it is UTF-8 and can be looked at on
+ * a terminal, and quoted where it must be. A counter takes two columns. One document is one
  * table: fields, groups and notes have no place in it. */
 #include "client/output/output.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/text.h"
 
 static void
-write_text(FILE *file, const char *text)
+write_safe(FILE *file, const char *text)
 {
-	bool quote = false;
+	bool quote = strpbrk(text, "\",") != NULL;
 
-	for (const char *at = text; *at != '\0'; at++) {
-		unsigned char c = (unsigned char)*at;
-		quote = quote || c < 0x20 || c == '"' || c == ',' || c == 0x7f;
-	}
 	/* leading or trailing spaces get lost in some readers */
 	size_t len = strlen(text);
 	quote = quote || (len > 0 && (text[0] == ' ' || text[len - 1] == ' '));
@@ -31,6 +29,20 @@ write_text(FILE *file, const char *text)
 		fputc(*text, file);
 	}
 	fputc('"', file);
+}
+
+static void
+write_text(FILE *file, const char *text)
+{
+	size_t len = strlen(text);
+	size_t size = 4 * len + 1; /* \xNN for each byte */
+	char *safe = malloc(size);
+
+	if (safe) {
+		text_escape(safe, size, text, len);
+		write_safe(file, safe);
+	}
+	free(safe);
 }
 
 static void

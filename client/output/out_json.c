@@ -53,6 +53,20 @@ write_string(FILE *file, const char *text, size_t len)
 	fputc('"', file);
 }
 
+/* A key is a word of ours or a name, and two names must not become one key. */
+static void
+write_key(FILE *file, const char *key, size_t len)
+{
+	size_t size = len * 4 + 1;
+	char *safe = malloc(size);
+
+	if (safe) {
+		text_escape_name(safe, size, key, len);
+		write_string(file, safe, strlen(safe));
+	}
+	free(safe);
+}
+
 /* The comma and the key before a value. */
 static void
 value_begin(struct output *out, const char *key)
@@ -273,7 +287,7 @@ write_object(FILE *file, const msgpack_object *object)
 			if (used)
 				fputc(',', file);
 			used = true;
-			write_object(file, &kv->key);
+			write_key(file, kv->key.via.str.ptr, kv->key.via.str.size);
 			fputc(':', file);
 			write_object(file, &kv->val);
 		}
@@ -306,10 +320,10 @@ json_members(struct output *out, const msgpack_object *map)
 {
 	for (uint32_t i = 0; i < map->via.map.size; i++) {
 		const msgpack_object_kv *kv = &map->via.map.ptr[i];
-		if (is_envelope(&kv->key))
+		if (kv->key.type != MSGPACK_OBJECT_STR || is_envelope(&kv->key))
 			continue;
 		value_begin(out, NULL);
-		write_object(out->file, &kv->key);
+		write_key(out->file, kv->key.via.str.ptr, kv->key.via.str.size);
 		fputc(':', out->file);
 		write_object(out->file, &kv->val);
 	}

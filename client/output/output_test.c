@@ -82,6 +82,32 @@ test_json(void **state)
 }
 
 static void
+test_keys(void **state)
+{
+	static const char *const names[] = {"\xff", "\\xff"};
+	msgpack_object_kv pairs[2];
+	msgpack_object map = {.type = MSGPACK_OBJECT_MAP, .via.map = {2, pairs}};
+	char *text = NULL;
+	size_t len;
+	FILE *file = open_memstream(&text, &len);
+	struct output out;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		pairs[i].key.type = MSGPACK_OBJECT_STR;
+		pairs[i].key.via.str.ptr = names[i];
+		pairs[i].key.via.str.size = (uint32_t)strlen(names[i]);
+		pairs[i].val.type = MSGPACK_OBJECT_NIL;
+	}
+	output_open(&out, &output_json, file);
+	out.ops->members(&out, &map);
+	output_close(&out);
+	fclose(file);
+	assert_string_equal(text, "{\"\\\\xff\":null,\"\\\\x5cxff\":null}\n");
+	free(text);
+}
+
+static void
 test_csv(void **state)
 {
 	(void)state;
@@ -91,7 +117,7 @@ test_csv(void **state)
 	    "name,count,size,at,both_packets,both_bytes,share,good\n"
 	    "2001:db8::1,18446744073709551615,1536,2026-01-01T00:00:00.123Z,"
 	    "18446744073709551615,18446744073709551614,33.25,true\n"
-	    "\"a \"\"b\"\",c\xff\x1b\n\\\",,0,1969-12-31T23:59:59.999Z,,,0,false\n");
+	    "\"a \"\"b\"\",c\\xff\\x1b\\x0a\\\",,0,1969-12-31T23:59:59.999Z,,,0,false\n");
 	free(text);
 }
 
@@ -316,6 +342,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    {"formats are found by name", test_find, 0, 0, 0},
 	    {"JSON is valid for any bytes and exact to 64 bits", test_json, 0, 0, 0},
+	    {"JSON has a key for each name, whatever its bytes", test_keys, 0, 0, 0},
 	    {"CSV quotes what must be quoted and is exact", test_csv, 0, 0, 0},
 	    {"CSV has one header, also without rows", test_empty_csv, 0, 0, 0},
 	    {"tables have human units and escaped text", test_table, 0, 0, 0},

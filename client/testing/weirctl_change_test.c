@@ -189,7 +189,7 @@ names_are_taken_as_bytes(void **state)
 	assert_int_equal(testing_run("-s @ disable -o csv"), EXIT_DONE);
 	assert_string_equal(testing_out,
 	    "iface,action,result,state,keys,error,text\n"
-	    "\"a\xff\"\"b\",disable,done,uninitialized,,,\n");
+	    "\"a\\xff\"\"b\",disable,done,uninitialized,,,\n");
 }
 
 static const struct change some_failed[] = {

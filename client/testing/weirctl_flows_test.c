@@ -22,6 +22,12 @@ static struct {
 	atomic_bool malformed; /* the chunk of eth1 */
 	atomic_bool too_much;
 	atomic_bool disobeys; /* sends more flows than were asked for */
+	atomic_bool reluctant; /* says nothing, and leaves out everything */
+	atomic_bool
+	    portions; /* as many interfaces as `fits` says, then one at a time */
+	atomic_bool stops; /* after the first portion */
+	unsigned fits, asked;
+	char again[8][128]; /* of each request: the interfaces, joined by '+' */
 	uint64_t limit;
 	char sort[16];
 	uint8_t address[16];
@@ -79,12 +85,65 @@ pack_chunk(struct pack *pack, const char *name, const struct pack *chunk, size_t
 	pack_end(pack);
 }
 
+/* Seven interfaces with a flow each, of which few fit into one answer; eth3 is gone before
+ * it is asked for again. */
+static void
+answer_in_portions(struct pack *pack, const struct msg *request)
+{
+	static const char *const all[] = {
+	    "eth0", "eth1", "eth2", "eth3", "eth4", "eth5", "eth6"};
+	const msgpack_object *ifaces = NULL;
+	char *asked = told.again[told.asked % 8];
+	bool again = false;
+	size_t used = 0;
+	unsigned told_of = 0, left = 0;
+
+	(void)view_bool(request->body, "again", &again);
+	(void)view_array(request->body, "ifaces", &ifaces);
+	used += (size_t)snprintf(asked, 128, "%s", again ? "again" : "");
+	for (uint32_t i = 0; ifaces && i < ifaces->via.array.size; i++) {
+		const msgpack_object_str *name = &ifaces->via.array.ptr[i].via.str;
+		used += (size_t)snprintf(
+		    asked + used, 128 - used, "+%.*s", (int)name->size, name->ptr);
+	}
+	told.asked++;
+	pack_answer(pack, MSG_FLOWS);
+	pack_key_map(pack, "ifaces");
+	for (unsigned i = 0; i < 7; i++) {
+		struct pack chunk;
+
+		if ((ifaces && !strstr(asked, all[i])) || (again && i == 3))
+			continue;
+		if (told_of == told.fits || told.reluctant) {
+			left |= 1U << i;
+			continue;
+		}
+		told_of++;
+		pack_init(&chunk);
+		pack_flow(&chunk, (uint8_t)(i + 1), 10, 1000 - i, 1);
+		pack_chunk(pack, all[i], &chunk, chunk.buffer.size);
+		pack_fini(&chunk);
+	}
+	pack_end(pack);
+	told.fits = told.stops ? 0 : 1;
+	pack_key_array(pack, "left_out");
+	for (unsigned i = 0; i < 7; i++) {
+		if (left & 1U << i)
+			pack_str(pack, all[i]);
+	}
+	pack_end(pack);
+}
+
 static void
 answer_flows(struct pack *pack, const struct msg *request)
 {
 	struct pack first, second;
 
 	remember(request);
+	if (told.portions) {
+		answer_in_portions(pack, request);
+		return;
+	}
 	if (told.too_much) {
 		pack_error(pack, MSG_FLOWS, MSG_E_FAILED,
 		    "the flows do not fit into one message; ask for fewer");
@@ -130,6 +189,11 @@ reset(void **state)
 	told.malformed = false;
 	told.too_much = false;
 	told.disobeys = false;
+	told.portions = false;
+	told.reluctant = false;
+	told.stops = false;
+	told.asked = 0;
+	told.fits = 2;
 	return 0;
 }
 
@@ -156,6 +220,7 @@ flows_of_all_interfaces_are_merged_by_size(void **state)
 	    "eth1     2026-01-01T00:00:04Z  2026-01-01T00:00:00Z  192.0.2.4  "
 	    "198.51.100.1  40000    443  tcp    handshake  sure     1      60 B          "
 	    "0         0 B\n"
+	    "4 of 24 flows are shown (-n shows more)\n"
 	    "a\\xff\"b: 12 of 40 flows match\n"
 	    "eth1: 12 of 40 flows match\n");
 	assert_int_equal(told.limit, 50);
@@ -192,7 +257,7 @@ rows_are_sorted_together_and_then_cut(void **state)
 	expect_order("-s @ flows -n 3 -o json", "132");
 	assert_int_equal(told.limit, 3);
 	expect_order("-s @ flows -n 2", "13");
-	testing_expect(testing_out, "2 of 4 flows are shown (-n shows more)\n");
+	testing_expect(testing_out, "\n2 of 24 flows are shown (-n shows more)\n");
 }
 
 static void
@@ -229,7 +294,7 @@ csv_and_json_are_exact(void **state)
 	    "tcp_flags_fwd,tcp_flags_rev,first_ns,last_ns,received_fwd_packets,"
 	    "received_fwd_bytes,received_rev_packets,received_rev_bytes,sent_fwd_packets,"
 	    "sent_fwd_bytes,sent_rev_packets,sent_rev_bytes,packets,bytes\n"
-	    "\"a\xff\"\"b\",192.0.2.1,198.51.100.1,40000,443,6,tcp,4,handshake,sure,0,0,"
+	    "\"a\\xff\"\"b\",192.0.2.1,198.51.100.1,40000,443,6,tcp,4,handshake,sure,0,0,"
 	    "1767225600000000000,1767225601000000000,10,5000,0,0,0,0,0,0,10,5000\n");
 	assert_int_equal(testing_run("-s @ flows -n 1 -o json"), EXIT_DONE);
 	assert_string_equal(testing_out,
@@ -294,6 +359,69 @@ what_does_not_fit_is_told(void **state)
 	testing_expect(testing_err, "ask for fewer");
 }
 
+static void
+what_an_answer_leaves_out_is_asked_for_again(void **state)
+{
+	(void)state;
+	told.portions = true;
+	assert_int_equal(testing_run("-s @ flows -o json"), EXIT_DONE);
+	assert_string_equal(testing_err, "");
+	assert_int_equal(told.asked, 5);
+	assert_string_equal(told.again[0], "");
+	/* twice as many as fitted before */
+	assert_string_equal(told.again[1], "again+eth2+eth3+eth4+eth5");
+	assert_string_equal(told.again[2], "again+eth4+eth5");
+	assert_string_equal(told.again[3], "again+eth5+eth6");
+	assert_string_equal(told.again[4], "again+eth6");
+	testing_expect(testing_out,
+	    "],\"ifaces\":{\"eth0\":{\"flows\":40,\"matched\":12},"
+	    "\"eth1\":{\"flows\":40,\"matched\":12},"
+	    "\"eth2\":{\"flows\":40,\"matched\":12},"
+	    "\"eth4\":{\"flows\":40,\"matched\":12},"
+	    "\"eth5\":{\"flows\":40,\"matched\":12},"
+	    "\"eth6\":{\"flows\":40,\"matched\":12}}}\n");
+	/* the question stays the same */
+	assert_int_equal(told.limit, 1000);
+	told.asked = 0;
+	told.fits = 2;
+	expect_order("-s @ flows", "123567");
+	assert_int_equal(told.limit, 50);
+	testing_expect(testing_out, "\n6 of 72 flows are shown (-n shows more)\n");
+}
+
+static void
+an_answer_that_leads_no_further_ends_it(void **state)
+{
+	(void)state;
+	told.portions = true;
+	told.reluctant = true;
+	assert_int_equal(testing_run("-s @ flows"), EXIT_FAILED);
+	assert_int_equal(told.asked, 1);
+	assert_string_equal(
+	    testing_err, "weirctl: flows: the daemon's answer is malformed\n");
+	assert_string_equal(testing_out, "");
+	told.reluctant = false;
+	told.asked = 0;
+	told.fits = 3;
+	/* three at first, then none any more: that one has gone is the last step */
+	told.stops = true;
+	assert_int_equal(testing_run("-s @ flows -o csv"), EXIT_FAILED);
+	assert_int_equal(told.asked, 3);
+	assert_string_equal(testing_out, "");
+}
+
+static void
+all_that_can_be_asked_for_is_not_more(void **state)
+{
+	(void)state;
+	assert_int_equal(testing_run("-s @ flows -n 1000"), EXIT_DONE);
+	testing_expect(testing_out, "\n4 of 24 flows are shown\n");
+	assert_int_equal(testing_run("-s @ flows -n 1000 eth1"), EXIT_DONE);
+	testing_expect(testing_out, " flows are shown\n");
+	assert_int_equal(testing_run("-s @ flows -o csv"), EXIT_DONE);
+	assert_null(strstr(testing_out, "shown"));
+}
+
 #define TEST(f) cmocka_unit_test_setup(f, reset)
 
 int
@@ -308,6 +436,9 @@ main(void)
 	    TEST(a_malformed_chunk_costs_its_own_interface),
 	    TEST(more_than_was_asked_for_is_malformed),
 	    TEST(what_does_not_fit_is_told),
+	    TEST(what_an_answer_leaves_out_is_asked_for_again),
+	    TEST(an_answer_that_leads_no_further_ends_it),
+	    TEST(all_that_can_be_asked_for_is_not_more),
 	};
 
 	return cmocka_run_group_tests(tests, setup, testing_teardown);

@@ -317,7 +317,7 @@ csv_has_the_facts_too(void **state)
 	    ",restarts,capture,entry,index,kind,mtu,promiscuity,offload,link_packets,"
 	    "link_dropped,link_missed\n");
 	testing_expect(
-	    testing_out, "\n\"a\xff\"\"b\",enabled,active,,2026-01-01T00:00:00Z,");
+	    testing_out, "\n\"a\\xff\"\"b\",enabled,active,,2026-01-01T00:00:00Z,");
 	testing_expect(
 	    testing_out, ",1,active,a*,7,veth,1500,0,gro tx-vlan,5000,2,1\n");
 	testing_expect(testing_out, "\ngoner,enabled,gone,gone,");

@@ -182,7 +182,7 @@ test_status_csv(void **state)
 	    "uptime_ms,restarts,capture,entry,index,kind,mtu,promiscuity,offload,"
 	    "link_packets,link_dropped,link_missed\n");
 	testing_expect(testing_out, "\neth1,enabled,active,,2026-01-01T00:00:00Z,");
-	testing_expect(testing_out, "\n\"a\xff\"\"b\",enabled,");
+	testing_expect(testing_out, "\n\"a\\xff\"\"b\",enabled,");
 	testing_expect(testing_out, ",2,120,3,1000000,");
 	testing_expect(
 	    testing_out, ",5,18446744073709551615,4711,61000,0,active,,,,,,,,,\n");
