@@ -19,6 +19,7 @@
 #include "supervisor/link/links.h"
 #include "supervisor/loop/loop.h"
 #include "supervisor/loop/rotation.h"
+#include "supervisor/manager/disabled.h"
 #include "supervisor/host/runtime.h"
 #include "supervisor/host/settings.h"
 #include "supervisor/store_link.h"
@@ -48,11 +49,15 @@ struct supervisor {
 	struct rotation rotation;
 	struct control *control;
 	TAILQ_HEAD(worker_list, worker) workers;
+	struct disabled disabled;
+	bool more_due; /* some are not counted for want of room */
 	struct mono started;
 	enum supervisor_stage stage;
 	struct loop_timer stage_timer; /* at the latest then the next stage */
 	struct loop_timer health_timer;
 	struct loop_timer overlap_timer;
+	bool overlap_changed; /* since the last look began */
+	struct loop_timer more_timer; /* there may be room now */
 };
 
 #endif

@@ -6,17 +6,26 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define NAME_SIZE (IFACE_FILE_NAME_SIZE + sizeof("_errors.pcap"))
+
+static void
+error_file_name(const struct iface_name *iface, char out[static NAME_SIZE])
+{
+	char escaped[IFACE_FILE_NAME_SIZE];
+
+	iface_file_name(iface->s, escaped);
+	snprintf(out, NAME_SIZE, "%s_errors.pcap", escaped);
+}
+
 int
 error_file_open(int dir_fd, const struct iface_name *iface, gid_t gid)
 {
-	char escaped[IFACE_FILE_NAME_SIZE];
-	char name[IFACE_FILE_NAME_SIZE + sizeof("_errors.pcap")];
+	char name[NAME_SIZE];
 	struct stat st;
 	int fd;
 	int rc = 0;
 
-	iface_file_name(iface->s, escaped);
-	snprintf(name, sizeof(name), "%s_errors.pcap", escaped);
+	error_file_name(iface, name);
 	fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0640);
 	if (fd < 0)
 		return -errno;
@@ -31,4 +40,18 @@ error_file_open(int dir_fd, const struct iface_name *iface, gid_t gid)
 		return rc;
 	}
 	return fd;
+}
+
+void
+error_file_tidy(int dir_fd, const struct iface_name *iface)
+{
+	char name[NAME_SIZE];
+	struct stat st;
+
+	if (dir_fd < 0)
+		return;
+	error_file_name(iface, name);
+	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISREG(st.st_mode) && st.st_size == 0)
+		(void)unlinkat(dir_fd, name, 0);
 }

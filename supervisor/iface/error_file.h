@@ -12,4 +12,8 @@
  * descriptor, close-on-exec, that the caller closes, or negative errno. */
 int error_file_open(int dir_fd, const struct iface_name *iface, gid_t gid);
 
+/* Removes the file if there is nothing in it; its interface may never come again. To be
+ * called when no worker has it open. A negative dir_fd is fine. */
+void error_file_tidy(int dir_fd, const struct iface_name *iface);
+
 #endif

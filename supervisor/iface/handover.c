@@ -12,6 +12,9 @@
 #include "supervisor/supervisor.h"
 #include "supervisor/iface/worker.h"
 
+/* More than the largest map has: records of at most 192 bytes, chunks of at least 1 MiB less
+ * one record, but for the last. */
+#define HANDOVER_PARTS_MAX 4096
 #define HANDOVER_PATIENCE 3 /* failures that a waiting client waits through */
 
 static void
@@ -191,7 +194,9 @@ handover_read_chunk(struct handover *handover, const struct msg *answer,
 	if (cursor != handover->cursor || *len > MSG_CHUNK_MAX)
 		return -EPROTO;
 	/* Else a worker that was taken over could keep the hand-over going for ever. */
-	if (!handover->last && handover->next <= cursor)
+	if (!handover->last &&
+	    (handover->next <= cursor || *len == 0 ||
+		handover->part >= HANDOVER_PARTS_MAX))
 		return -EPROTO;
 	return 0;
 }

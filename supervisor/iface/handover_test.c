@@ -107,6 +107,32 @@ a_worker_that_dies_after_the_rotation_does_not_do_it_twice(void **state)
 	rotate_with_fault(*state, "worker.die-after-rotate");
 }
 
+/* When the first answer was lost the interface was not read at the freeze. */
+static void
+what_the_interface_counted_is_not_known_around_a_repeated_rotation(void **state)
+{
+	static const bool known[] = {true, false, false, true};
+	struct daemon *daemon = *state;
+	struct stored stored;
+	char error[32];
+	uint64_t packets;
+
+	daemon_configure(daemon, "  - name: lo\n", "1h"); /* nobody else dies for it */
+	daemon_start(daemon, true);
+	for (int i = 0; i < 4; i++) {
+		if (i == 1)
+			daemon_script(daemon, "worker.die-after-rotate");
+		assert_true(rotate(daemon, error, &packets));
+	}
+	stored = daemon_stored(daemon, "lo");
+	assert_int_equal(stored.maps, 4);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(stored.link_known[i], known[i]);
+	assert_int_equal(daemon_end(daemon, SIGTERM, 30000), 0);
+	assert_int_equal(
+	    daemon_stored(daemon, "lo").packets, daemon_counted(daemon, "lo"));
+}
+
 static void
 a_worker_that_dies_at_fetch_hands_over_from_the_start(void **state)
 {
@@ -282,6 +308,7 @@ main(void)
 	    TEST(a_rotation_is_answered_when_it_is_durable),
 	    TEST(a_worker_that_dies_with_the_rotation_does_not_lose_it),
 	    TEST(a_worker_that_dies_after_the_rotation_does_not_do_it_twice),
+	    TEST(what_the_interface_counted_is_not_known_around_a_repeated_rotation),
 	    TEST(a_worker_that_dies_at_fetch_hands_over_from_the_start),
 	    TEST(a_worker_that_dies_after_the_release_goes_on),
 	    TEST(a_store_that_dies_with_a_part_gets_the_map_again),

@@ -25,6 +25,39 @@ records_name(const struct iface_name *iface, char name[static RECORDS_NAME_SIZE]
 }
 
 int
+records_iface(const char *file_name, struct iface_name *iface)
+{
+	char name[IFACE_NAME_SIZE];
+	char again[RECORDS_NAME_SIZE];
+	struct iface_name found;
+	size_t len = 0;
+	const char *at = file_name;
+	unsigned byte;
+
+	while (*at != '\0' && strcmp(at, RECORDS_SUFFIX) != 0) {
+		if (len + 1 == sizeof(name))
+			return -EINVAL;
+		if (*at != '%') {
+			name[len++] = *at++;
+		} else if (sscanf(at, "%%%2x", &byte) == 1 && at[1] && at[2]) {
+			name[len++] = (char)byte;
+			at += 3;
+		} else {
+			return -EINVAL;
+		}
+	}
+	name[len] = '\0';
+	if (iface_name_set(&found, name) != 0)
+		return -EINVAL;
+	/* There is one way to write it. */
+	records_name(&found, again);
+	if (strcmp(again, file_name) != 0)
+		return -EINVAL;
+	*iface = found;
+	return 0;
+}
+
+int
 records_open(int dir_fd, const struct iface_name *iface)
 {
 	char name[RECORDS_NAME_SIZE];

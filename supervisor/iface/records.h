@@ -35,6 +35,10 @@ int records_remove(int dir_fd, const struct iface_name *iface);
 void records_each(
     int dir_fd, void (*each)(void *arg, const char *file_name), void *arg);
 
+/* The interface that a file name is of. 0, or -EINVAL when it is of none: set aside, or not
+ * ours. */
+int records_iface(const char *file_name, struct iface_name *iface);
+
 /* The file name of an interface. */
 void records_name(const struct iface_name *iface, char name[static RECORDS_NAME_SIZE]);
 

@@ -69,6 +69,32 @@ a_file_is_named_after_its_interface_with_odd_bytes_escaped(void **state)
 }
 
 static void
+the_interface_is_known_from_the_name_of_its_file(void **state)
+{
+	static const char *const good[] = {"eth0", "vb", "a+b%2B", "%", ".x", "e.th",
+	    "tr\xc3\xa4ge", "x.flows", "0123456789abcde", "%%%%%%%%%%%%%%%"};
+	static const char *const bad[] = {"eth0", ".flows",
+	    "eth0.flows.damaged-20260131T235959.123Z", "eth0.flows~", "e%2.flows",
+	    "e%zz.flows", "e%41.flows", "e%2f.flows", "e%2F.flows", "e%20f.flows",
+	    "e%00.flows", "0123456789abcdef.flows", "a b.flows", "%", "", "%+f.flows",
+	    "% f.flows", "..flows"};
+	char name[RECORDS_NAME_SIZE];
+	struct iface_name found;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		struct iface_name known;
+
+		assert_int_equal(iface_name_set(&known, good[i]), 0);
+		records_name(&known, name);
+		assert_int_equal(records_iface(name, &found), 0);
+		assert_string_equal(found.s, good[i]);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(records_iface(bad[i], &found), -EINVAL);
+}
+
+static void
 a_new_file_is_empty_and_only_roots(void **state)
 {
 	struct iface_name eth0 = iface("eth0");
@@ -196,6 +222,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(a_file_is_named_after_its_interface_with_odd_bytes_escaped),
+	    TEST(the_interface_is_known_from_the_name_of_its_file),
 	    TEST(a_new_file_is_empty_and_only_roots),
 	    TEST(a_file_that_somebody_has_cannot_be_opened_twice),
 	    TEST(a_link_in_the_place_of_a_file_is_refused),

@@ -6,8 +6,6 @@
 #include "supervisor/iface/worker.h"
 #include "supervisor/supervisor.h"
 
-#define SETTLE_HOPELESS_MS 1000 /* a next try that is further away than this */
-
 enum settle_verdict {
 	SETTLE_PENDING,
 	SETTLE_REACHED,
@@ -30,17 +28,27 @@ settle_is_quiet(const struct worker *worker)
 	    !worker->command.active;
 }
 
+/* Who else wanted it, or what has happened to it. */
+static const char *
+settle_why_leaving(const struct worker *worker)
+{
+	if (worker->supervisor->stage != SUPERVISOR_RUNS)
+		return "the daemon ends";
+	if (!worker->named && worker->link.lost)
+		return "its interface is gone";
+	return "another request has removed it";
+}
+
 static enum settle_verdict
 settle_enabled(const struct worker *worker, struct settle_result *result)
 {
 	enum link_presence presence = worker_link_presence(worker);
 
-	if (worker->leaving || !worker->enabled)
-		return settle_fail(
-		    result, "busy", "another request has disabled or removed it");
-	if (worker->link.lost ||
-	    (worker->state == WORKER_ERROR && !worker_cure_is_there(worker) &&
-		presence != LINK_UP)) {
+	if (worker->leaving)
+		return settle_fail(result, "busy", settle_why_leaving(worker));
+	if (!worker->enabled)
+		return settle_fail(result, "busy", "another request has disabled it");
+	if (worker->link.lost || worker_waits_for_link(worker)) {
 		snprintf(result->text, sizeof(result->text), "%s",
 		    presence == LINK_DOWN ? "waits for the interface: it is down"
 					  : "waits for the interface: it is not there");
@@ -48,12 +56,13 @@ settle_enabled(const struct worker *worker, struct settle_result *result)
 		return worker->link.lost && presence == LINK_UP ? SETTLE_PENDING
 								: SETTLE_REACHED;
 	}
-	if (!worker->child) {
+	if (worker->records_locked && worker->state == WORKER_ERROR)
+		return settle_fail(result, worker->reason, worker->reason_text);
+	/* What the last process has said does not count: the next may be the cure. */
+	if (worker_is_backed_off(worker)) {
 		if (worker->state == WORKER_ERROR)
 			return settle_fail(result, worker->reason, worker->reason_text);
-		if (worker->deaths.next_ms > SETTLE_HOPELESS_MS)
-			return settle_fail(result, "no_child", worker->last_exit);
-		return SETTLE_PENDING;
+		return settle_fail(result, "no_child", worker->last_exit);
 	}
 	if (!settle_is_quiet(worker))
 		return SETTLE_PENDING;
@@ -70,7 +79,7 @@ settle_disabled(const struct worker *worker, struct settle_result *result)
 {
 	if (worker->enabled && !worker->leaving)
 		return settle_fail(result, "busy", "another request has enabled it");
-	if (!worker->child && worker->deaths.next_ms > SETTLE_HOPELESS_MS)
+	if (worker_is_backed_off(worker))
 		return settle_fail(result, "no_child", worker->last_exit);
 	if (settle_is_quiet(worker) && worker->state == WORKER_UNINITIALIZED)
 		return SETTLE_REACHED;
@@ -91,7 +100,7 @@ settle_removed(const struct worker *worker, struct settle_result *result)
 		    "removed, waiting for the store: %.400s", worker->handover.why);
 		return SETTLE_REACHED;
 	}
-	if (!worker->child && worker->deaths.next_ms > SETTLE_HOPELESS_MS)
+	if (worker_is_backed_off(worker))
 		return settle_fail(result, "no_child", worker->last_exit);
 	return SETTLE_PENDING;
 }
@@ -157,7 +166,7 @@ worker_settle_gone(struct worker *worker)
 		struct settle_result result = {.reached = wait->goal == SETTLE_REMOVED};
 
 		if (!result.reached)
-			settle_fail(&result, "busy", "another request has removed it");
+			settle_fail(&result, "busy", settle_why_leaving(worker));
 		settle_cancel(wait);
 		wait->done(wait->arg, &result);
 	}

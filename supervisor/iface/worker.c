@@ -18,12 +18,14 @@
 #include "supervisor/supervisor.h"
 
 #define WORKER_RECORDS_BUSY_MS 50
+#define WORKER_RECORDS_PATIENCE_MS 3000
 /* A worker that has lived so long is started again at once when it dies. Short on purpose:
  * every moment without a worker is traffic that nobody counts, so a packet that kills a
  * worker must not buy its sender more than that moment. One that dies at its start is
  * backed off from. */
 #define WORKER_HEALTHY_MS 1000
 #define WORKER_RENEW_MS 500 /* least time between two starts that we ask for */
+#define WORKER_FAR_MS 1000 /* nobody waits for a start that is further away */
 
 static struct loop *
 worker_loop(const struct worker *worker)
@@ -51,16 +53,25 @@ worker_open_records(struct worker *worker)
 		return 0;
 	fd = records_open(worker->supervisor->runtime.records_fd, &worker->iface);
 	if (fd == -EWOULDBLOCK) {
-		if (!worker->records_locked)
+		if (!worker->records_locked) {
 			log_iface_info("records", worker->iface.s,
 			    "waiting for an old worker to end");
+			worker->records_locked_at = mono_now();
+		}
 		worker->records_locked = true;
+		/* One that is stopped, or stands in the kernel, does not end by itself. */
+		if (mono_ms_between(worker->records_locked_at, mono_now()) >
+		    WORKER_RECORDS_PATIENCE_MS)
+			worker_set_error(worker, "records",
+			    "a weir-worker of a daemon that is gone has not ended and "
+			    "holds the records of this interface; end it (kill -9)");
 		worker_start_later(worker, WORKER_RECORDS_BUSY_MS);
 		return fd;
 	}
 	if (fd < 0) {
-		worker_set_error(worker, "records", strerror(-fd));
 		worker_start_later(worker, backoff_next(&worker->deaths, 0));
+		worker_set_error(worker, "records", strerror(-fd));
+		worker_settle_check(worker);
 		return fd;
 	}
 	worker->records_locked = false;
@@ -72,7 +83,7 @@ worker_open_records(struct worker *worker)
 }
 
 static int
-worker_pack_first(struct worker *worker, struct pack *first)
+worker_pack_first(struct worker *worker, struct pack *first, bool held)
 {
 	int rc = records_new_id(&worker->file_id);
 
@@ -82,7 +93,7 @@ worker_pack_first(struct worker *worker, struct pack *first)
 	pack_key_u64(first, "seq", 0);
 	pack_key_str(first, "iface", worker->iface.s);
 	pack_key_u64(first, "file_id", worker->file_id);
-	pack_key_bool(first, "enabled", worker->enabled && !worker->leaving);
+	pack_key_bool(first, "enabled", worker->enabled && !worker->leaving && !held);
 	pack_key_i64(first, "begin_ms", wall_now().ns / NS_PER_MS);
 	pack_key_config(first, "config", &worker->config);
 	return pack_finish(first);
@@ -103,10 +114,22 @@ worker_start(struct worker *worker)
 	    .socket_gid = supervisor->settings.worker_gid,
 	    .errors_fd = -1};
 	struct pack first;
+	bool fresh;
+	bool held;
 	int rc;
 
 	if (worker->child || worker_open_records(worker) != 0)
 		return;
+	fresh = records_empty(worker->records_fd);
+	if (worker->leaving && fresh) {
+		/* What there was has been set aside, or there was nothing. */
+		records_remove(supervisor->runtime.records_fd, &worker->iface);
+		worker_abandon(worker); /* frees it */
+		return;
+	}
+	/* What is in the records was counted on an interface that is gone: that interval
+	 * ends before anything is added to it. */
+	held = worker->link.cut_due && !fresh;
 	snprintf(user, sizeof(user), "%u:%u", (unsigned)supervisor->settings.worker_uid,
 	    (unsigned)supervisor->settings.worker_gid);
 	options.data_fd = worker->records_fd;
@@ -114,7 +137,7 @@ worker_start(struct worker *worker)
 		options.errors_fd = error_file_open(supervisor->runtime.errors_fd,
 		    &worker->iface, supervisor->settings.client_gid);
 	pack_init(&first);
-	rc = worker_pack_first(worker, &first);
+	rc = worker_pack_first(worker, &first, held);
 	options.first = &first;
 	if (rc == 0)
 		rc = child_start(&worker->child, supervisor->children, &options,
@@ -129,12 +152,11 @@ worker_start(struct worker *worker)
 		    "its worker cannot be started: %s; trying again in %" PRId64 " ms",
 		    strerror(-rc), delay);
 		worker_start_later(worker, delay);
+		worker_settle_check(worker);
 		return;
 	}
 	worker->applied = worker->config;
-	worker_link_start(worker);
-	if (records_empty(worker->records_fd))
-		worker_link_begin(worker);
+	worker_link_start(worker, held, fresh);
 	worker->synced = false;
 	worker->ending = false;
 	worker->await_reap = false;
@@ -167,6 +189,7 @@ worker_set_records_aside(struct worker *worker)
 	log_iface_err("records", worker->iface.s,
 	    "its records are damaged; they are kept as %s/%s and counting begins anew",
 	    worker->supervisor->runtime.records, name);
+	memcpy(worker->set_aside, name, sizeof(worker->set_aside));
 	close(worker->records_fd);
 	worker->records_fd = -1;
 	worker->dead_adopters = 0;
@@ -203,6 +226,7 @@ worker_on_died(void *arg, struct child *child)
 	if (child != worker->child)
 		return;
 	worker->child = NULL;
+	worker->died = child_pid(child);
 	loop_timer_clear(worker_loop(worker), &worker->poll_timer);
 	loop_timer_clear(worker_loop(worker), &worker->retry_timer);
 	handover_worker_lost(worker);
@@ -219,6 +243,7 @@ worker_on_died(void *arg, struct child *child)
 		return;
 	}
 	worker->restarts++;
+	worker->exit_unknown = true;
 	delay = backoff_next(&worker->deaths, child_uptime_ms(child));
 	log_iface_warn("worker", worker->iface.s,
 	    "its worker (process %d) has died; starting another in %" PRId64 " ms",
@@ -233,22 +258,42 @@ worker_on_died(void *arg, struct child *child)
 	manager_health_changed(worker->supervisor);
 }
 
+/* It has no process, and none has ever counted anything that is not stored. */
+static bool
+worker_has_nothing(const struct worker *worker)
+{
+	return !worker->child && !worker->await_reap && worker->records_fd >= 0 &&
+	    records_empty(worker->records_fd);
+}
+
 static void
 worker_on_reaped(void *arg, struct child *child, int status)
 {
 	struct worker *worker = arg;
 	bool expected = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	char text[CHILD_EXIT_TEXT];
 
-	child_exit_text(status, worker->last_exit);
-	worker->last_exit_ms = wall_now().ns / NS_PER_MS;
+	child_end_text(child, status, text);
 	if (!expected)
 		log_iface_warn("worker", worker->iface.s, "process %d ended with %s",
-		    (int)child_pid(child), worker->last_exit);
-	if (!worker->await_reap)
+		    (int)child_pid(child), text);
+	/* Its captures take a moment to close; a successor may have died meanwhile, whose
+	 * end is the one that counts. */
+	if (child_pid(child) != worker->died)
 		return;
-	worker->await_reap = false;
-	worker_judge(worker, child, status);
-	worker_start_later(worker, worker->start_delay_ms);
+	memcpy(worker->last_exit, text, sizeof(worker->last_exit));
+	worker->last_exit_ms = wall_now().ns / NS_PER_MS;
+	worker->exit_unknown = false;
+	if (worker->await_reap) {
+		worker->await_reap = false;
+		worker_judge(worker, child, status);
+		worker_start_later(worker, worker->start_delay_ms);
+	}
+	if (worker->leaving && worker_has_nothing(worker)) {
+		worker_leave(worker); /* frees it */
+		return;
+	}
+	worker_settle_check(worker);
 }
 
 static const struct child_events worker_events = {
@@ -263,6 +308,13 @@ worker_renew(struct worker *worker)
 		return;
 	worker->ending = true;
 	child_close(worker->child);
+}
+
+bool
+worker_is_backed_off(const struct worker *worker)
+{
+	return !worker->child && !worker->await_reap && !worker->exit_unknown &&
+	    loop_timer_left_ms(&worker->start_timer) > WORKER_FAR_MS;
 }
 
 void
@@ -297,7 +349,7 @@ worker_set_entry(struct worker *worker, const struct config_iface *entry)
 	worker_take_entry(worker, entry);
 	if (same)
 		return;
-	worker->link.unmatched = 0;
+	worker_link_pause(worker);
 	log_iface_info("worker", worker->iface.s, "new settings");
 	if (worker->state == WORKER_ERROR)
 		worker_renew(worker);
@@ -308,6 +360,7 @@ void
 worker_set_enabled(struct worker *worker, bool enabled)
 {
 	worker->enabled = enabled;
+	manager_overlap_changed(worker->supervisor);
 	if (enabled && worker->state == WORKER_ERROR)
 		worker_renew(worker);
 	worker_step(worker);
@@ -317,8 +370,8 @@ void
 worker_leave(struct worker *worker)
 {
 	worker->leaving = true;
-	if (!worker->child && !worker->await_reap && worker->records_fd >= 0 &&
-	    records_empty(worker->records_fd)) {
+	manager_overlap_changed(worker->supervisor);
+	if (worker_has_nothing(worker)) {
 		worker->last_rotation_done = true; /* it has never counted */
 		worker_abandon(worker);
 		return;
@@ -337,6 +390,7 @@ worker_stay(struct worker *worker)
 	worker->leaving = false;
 	worker->last_rotation_done = false;
 	worker->command.last = false;
+	manager_overlap_changed(worker->supervisor);
 	worker_step(worker);
 }
 
@@ -352,23 +406,41 @@ worker_abandon(struct worker *worker)
 		manager_worker_gone(worker);
 }
 
-int
-worker_new(struct worker **out, struct supervisor *supervisor,
-    const struct iface_name *iface, const struct config_iface *entry)
+/* Those that leave do not take the place of others, but there is an end to that too. */
+static bool
+worker_has_room(const struct supervisor *supervisor, const struct iface_name *iface)
 {
-	struct worker *worker;
-	size_t count = 0;
+	const struct worker *worker;
+	size_t staying = 0;
+	size_t leaving = 0;
 
 	TAILQ_FOREACH(worker, &supervisor->workers, entry) {
-		count++;
+		if (worker->leaving)
+			leaving++;
+		else
+			staying++;
 	}
-	if (count >= WORKERS_MAX) {
+	if (staying >= WORKERS_MAX)
 		log_iface_err("worker", iface->s,
 		    "is not counted: %d interfaces are, which is the most; take fewer "
 		    "with the configuration's patterns",
 		    WORKERS_MAX);
+	else if (leaving >= WORKERS_MAX)
+		log_iface_warn("worker", iface->s,
+		    "is counted when some of the %zu interfaces that are being removed "
+		    "are gone",
+		    leaving);
+	return staying < WORKERS_MAX && leaving < WORKERS_MAX;
+}
+
+int
+worker_new(struct worker **out, struct supervisor *supervisor,
+    const struct iface_name *iface, const struct config_iface *entry, bool enabled)
+{
+	struct worker *worker;
+
+	if (!worker_has_room(supervisor, iface))
 		return -E2BIG;
-	}
 	worker = calloc(1, sizeof(*worker));
 	if (!worker)
 		return -ENOMEM;
@@ -376,7 +448,7 @@ worker_new(struct worker **out, struct supervisor *supervisor,
 	worker->iface = *iface;
 	worker_take_entry(worker, entry);
 	worker->applied = worker->config;
-	worker->enabled = true;
+	worker->enabled = enabled;
 	worker->state = WORKER_UNINITIALIZED;
 	worker->records_fd = -1;
 	snprintf(worker->label, sizeof(worker->label), "weir-worker %s", iface->s);
@@ -394,6 +466,7 @@ worker_new(struct worker **out, struct supervisor *supervisor,
 	worker_link_init(worker);
 	TAILQ_INSERT_TAIL(&supervisor->workers, worker, entry);
 	*out = worker;
+	manager_overlap_changed(supervisor);
 	worker_start(worker);
 	return 0;
 }
@@ -414,6 +487,8 @@ worker_free(struct worker *worker)
 	worker_settle_gone(worker);
 	if (worker->records_fd >= 0)
 		close(worker->records_fd);
+	error_file_tidy(worker->supervisor->runtime.errors_fd, &worker->iface);
 	TAILQ_REMOVE(&worker->supervisor->workers, worker, entry);
+	manager_overlap_changed(worker->supervisor);
 	free(worker);
 }

@@ -19,6 +19,7 @@
 #include "supervisor/loop/backoff.h"
 #include "supervisor/child/child.h"
 #include "supervisor/iface/handover.h"
+#include "supervisor/iface/records.h"
 #include "supervisor/iface/settle.h"
 #include "supervisor/iface/worker_link.h"
 
@@ -26,7 +27,7 @@
 #define WORKER_STATUS_MS 2000
 #define WORKER_START_MS 30000 /* open, adopt, dial, first answer */
 #define WORKER_COMMAND_MS 5000
-#define WORKERS_MAX CONFIG_IFACES_MAX
+#define WORKERS_MAX CONFIG_IFACES_MAX /* as many again may be leaving */
 
 struct supervisor;
 
@@ -67,6 +68,8 @@ struct command {
 	int64_t end_ms; /* rotate */
 	bool repeat; /* rotate: of a supervisor that is gone, frozen before our time */
 	bool last; /* rotate: chosen after the drain, nothing is counted after it */
+	bool cut; /* rotate: ends the interval of an interface that is gone */
+	unsigned sent; /* how often: the first answer may have been lost */
 	struct capture_config config; /* update */
 	struct child_ask *ask; /* NULL while it cannot be sent */
 };
@@ -90,6 +93,8 @@ struct worker {
 	bool ending; /* its end is wanted */
 	bool finished; /* ... and nothing comes after it */
 	bool await_reap; /* the next start depends on how the last one ended */
+	bool exit_unknown; /* it has died, and how is not known yet */
+	pid_t died; /* the last one that did: who goes sooner may be reaped later */
 	struct capture_config applied; /* what it runs with */
 	enum worker_state state;
 	char reason[32];
@@ -112,6 +117,8 @@ struct worker {
 	/* its record file */
 	int records_fd; /* -1: not open */
 	bool records_locked; /* by somebody else, and it was said */
+	struct mono records_locked_at;
+	char set_aside[RECORDS_NAME_SIZE]; /* the last file that was; or "" */
 	uint64_t file_id;
 
 	/* commands */
@@ -131,7 +138,7 @@ struct worker {
 /* Makes an interface and starts its process. 0, -ENOMEM, or -E2BIG after having said in
  * the log that there are too many. */
 int worker_new(struct worker **out, struct supervisor *supervisor,
-    const struct iface_name *iface, const struct config_iface *entry);
+    const struct iface_name *iface, const struct config_iface *entry, bool enabled);
 void worker_free(struct worker *worker);
 
 /* Wanted from now on: other settings, or the end (manager_worker_gone follows), or both
@@ -150,6 +157,10 @@ void worker_step(struct worker *worker);
 /* Ends the process and starts another on the same records. */
 void worker_renew(struct worker *worker);
 
+/* There is no process, and it will be a while until there is one: it has died, or could not
+ * be started, again and again. How the last one ended is known then. */
+bool worker_is_backed_off(const struct worker *worker);
+
 /* worker_status.c */
 
 /* Asks for it; the answer arms the next time. */
@@ -161,14 +172,15 @@ void worker_resync(struct worker *worker);
 /* Not counting, and why; logged when that is news. */
 void worker_set_error(struct worker *worker, const char *reason, const char *text);
 
-/* In ERROR: whether another process might fare better now. */
-bool worker_cure_is_there(const struct worker *worker);
+/* In ERROR until the interface is there, or up. */
+bool worker_waits_for_link(const struct worker *worker);
 
 /* In ERROR, and the cure is there: that process, at once. */
 void worker_retry_now(struct worker *worker);
 
 /* The state as it is shown: a worker whose interface has gone is in ERROR, whatever it says
- * while it is being closed. Both texts are valid until the loop turns again. */
+ * while it is being closed, unless nobody wants it to count. Both texts are valid until
+ * the loop turns again. */
 enum worker_state worker_shown_state(
     const struct worker *worker, const char **reason, const char **text);
 

@@ -98,13 +98,14 @@ command_choose(struct worker *worker)
 	if (worker->leaving && drained && !frozen && !worker->last_rotation_done) {
 		command_set_rotate(worker, command_wall_ms());
 		worker->command.last = true;
+		worker->command.cut = worker->link.cut_due;
 		return true;
 	}
-	/* The interval of an interface that is gone ends with it. */
-	if (worker->link.cut_due && !worker->leaving &&
-	    (drained || !worker->link.lost)) {
+	/* The interval of an interface that is gone ends with it. It stays due until it is
+	 * answered: a successor must not count before. */
+	if (worker->link.cut_due && !worker->leaving && drained) {
 		command_set_rotate(worker, command_wall_ms());
-		worker->link.cut_due = false;
+		worker->command.cut = true;
 		return true;
 	}
 	/* At a boundary also while a generation waits: the worker answers busy and the
@@ -130,6 +131,8 @@ command_rotated(struct worker *worker, const struct msg *answer)
 	    view_u64(answer->body, "file_id", UINT64_MAX, &file_id) != 0 ||
 	    file_id != worker->file_id) {
 		child_kill(worker->child, "its answer to rotate is malformed");
+		worker_fail_waits(
+		    worker, false, MSG_E_FAILED, "the worker's answer is malformed");
 		return;
 	}
 	if (!books_close(&interval.books))
@@ -140,9 +143,13 @@ command_rotated(struct worker *worker, const struct msg *answer)
 	 * with its worker is repeated, and there may be an interval after it. */
 	if (worker->leaving && worker->command.last)
 		worker->last_rotation_done = true;
+	if (worker->command.cut)
+		worker->link.cut_due = false;
+	/* Asked again, it may have been done the first time; of a drained worker that makes
+	 * no difference. */
 	if (!worker->command.repeat)
-		interval.link =
-		    worker_link_cut(worker, interval.books.received.packets);
+		interval.link = worker_link_cut(worker, interval.books.received.packets,
+		    worker->command.sent <= 1 || worker->command.cut);
 	handover_begin(worker, worker->command.seq, file_id, &interval);
 }
 
@@ -154,6 +161,7 @@ command_disabled(struct worker *worker, const struct msg *answer)
 
 	worker->state = WORKER_UNINITIALIZED;
 	worker->reason[0] = worker->reason_text[0] = '\0';
+	worker_link_pause(worker);
 	if (view_map(answer->body, "witness", &witness) != 0)
 		return;
 	if (view_bool(witness, "agrees", &agrees) == 0 && !agrees) {
@@ -191,6 +199,9 @@ command_refused(struct worker *worker, const struct msg *answer)
 
 	view_text(answer->body, "text", text, sizeof(text));
 	worker->command.active = false;
+	/* Counting what is there now is worth more than telling it from what was there. */
+	if (worker->command.cut && answer->error != MSG_E_SEQUENCE)
+		worker->link.cut_due = false;
 	if (type == MSG_ROTATE && answer->error == MSG_E_BUSY) {
 		log_iface_info(
 		    "handover", worker->iface.s, "the interval grows: %s", text);
@@ -268,6 +279,8 @@ command_send(struct worker *worker)
 	pack_fini(&request);
 	if (rc != 0)
 		worker_resync(worker);
+	else
+		command->sent++;
 }
 
 void
@@ -290,6 +303,8 @@ worker_command_step(struct worker *worker)
 	    (!worker->link.lost ||
 		links_find(worker->supervisor->links, worker->iface.s))) {
 		worker_renew(worker);
+	} else {
+		worker_link_take(worker);
 	}
 }
 
@@ -301,6 +316,9 @@ worker_command_drop_foreign(struct worker *worker)
 	if (!command->active || command->file_id == worker->file_id)
 		return;
 	command->active = false;
+	if (command->type == MSG_ROTATE)
+		worker_fail_waits(worker, false, MSG_E_FAILED,
+		    "the worker that was asked is gone, and its records with it");
 }
 
 void
@@ -322,7 +340,7 @@ worker_rotate(struct worker *worker, struct rotate_wait *wait)
 		snprintf(result.text, sizeof(result.text),
 		    "rotation %" PRIu64 " waits for the store: %.120s",
 		    handover->rotation, handover->why);
-	} else if (!worker->child && worker->deaths.next_ms > MS_PER_S) {
+	} else if (worker_is_backed_off(worker)) {
 		result.error = MSG_E_NO_CHILD;
 		snprintf(result.text, sizeof(result.text),
 		    "the worker is not running; last: %s", worker->last_exit);

@@ -44,11 +44,28 @@ worker_link_presence(const struct worker *worker)
 
 static void worker_link_on_down(void *arg);
 
+/* Whether it has come, gone, changed up and down, or been replaced since this was last
+ * asked: what another try may be made for. */
+static bool
+worker_link_moved(struct worker *worker)
+{
+	struct worker_link *state = &worker->link;
+	const struct link *link = worker_link_find(worker);
+	enum link_presence presence = worker_link_presence(worker);
+	int index = link ? link->index : 0;
+	bool moved = presence != state->told || index != state->told_index;
+
+	state->told = presence;
+	state->told_index = index;
+	return moved;
+}
+
 void
 worker_link_init(struct worker *worker)
 {
 	worker->link.down_timer =
 	    (struct loop_timer){.fire = worker_link_on_down, .arg = worker};
+	worker_link_moved(worker);
 }
 
 void
@@ -57,22 +74,11 @@ worker_link_fini(struct worker *worker)
 	loop_timer_clear(worker->supervisor->loop, &worker->link.down_timer);
 }
 
-void
-worker_link_start(struct worker *worker)
-{
-	const struct link *link = worker_link_find(worker);
-
-	worker->link.index = link ? link->index : 0;
-	worker->link.seen = worker->link.seen || link;
-	worker->link.away = !link;
-	worker->link.lost = false;
-}
-
 /*
  * What the interface counts itself.
  */
 
-/* The interface with counts of now; NULL when it is not there. */
+/* The interface with counts of now; NULL when it is not there or cannot be read. */
 static const struct link *
 worker_link_read(const struct worker *worker)
 {
@@ -88,9 +94,11 @@ worker_link_since_begin(const struct worker_link *state, const struct link *link
 {
 	const struct link_counts *begin = &state->counts;
 
-	/* A driver that begins anew (a reset) is one whose counts are not known. */
+	/* A driver that begins anew (a reset) is one whose counts are not known. What is
+	 * sent meanwhile must not hide that. */
 	if (!link || state->counts_index == 0 || link->index != state->counts_index ||
-	    !link->counts.known || link->counts.packets < begin->packets ||
+	    !link->counts.known || link->rx_packets < state->rx_packets ||
+	    link->tx_packets < state->tx_packets ||
 	    link->counts.dropped < begin->dropped ||
 	    link->counts.missed < begin->missed)
 		return (struct link_counts){.known = false};
@@ -105,10 +113,22 @@ worker_link_begin_at(struct worker_link *state, const struct link *link)
 {
 	bool known = link && link->counts.known;
 
-	state->counts_open = !link;
+	state->counts_open = false;
 	state->counts_index = known ? link->index : 0;
-	if (known)
-		state->counts = link->counts;
+	if (!known)
+		return;
+	state->counts = link->counts;
+	state->rx_packets = link->rx_packets;
+	state->tx_packets = link->tx_packets;
+}
+
+/* `link` as worker_link_read() gave it: one that is there and could not be read is not one
+ * whose counts begin when it appears. */
+static void
+worker_link_begin(struct worker *worker, const struct link *link)
+{
+	worker_link_begin_at(&worker->link, link);
+	worker->link.counts_open = !worker_link_find(worker);
 }
 
 struct link_counts
@@ -117,15 +137,51 @@ worker_link_counts(const struct worker *worker)
 	return worker_link_since_begin(&worker->link, worker_link_read(worker));
 }
 
-void
-worker_link_begin(struct worker *worker)
-{
-	worker_link_begin_at(&worker->link, worker_link_read(worker));
-}
-
 /*
  * It comes and goes.
  */
+
+/* What is there now is what the process has opened or is to open. */
+static void
+worker_link_set(struct worker *worker, const struct link *link)
+{
+	struct worker_link *state = &worker->link;
+
+	state->index = link ? link->index : 0;
+	state->lost = false;
+	state->cut_due = false;
+	if (link)
+		state->renamed.s[0] = '\0';
+	manager_overlap_changed(worker->supervisor);
+}
+
+void
+worker_link_start(struct worker *worker, bool held, bool fresh)
+{
+	const struct link *link = worker_link_find(worker);
+
+	worker->link.seen = worker->link.seen || link;
+	worker->link.away = !link;
+	if (!held)
+		worker_link_set(worker, link);
+	if (!fresh) {
+		worker_link_pause(worker);
+		return;
+	}
+	worker_link_begin(worker, worker_link_read(worker));
+	worker->link.paused = false;
+}
+
+void
+worker_link_take(struct worker *worker)
+{
+	const struct worker_link *state = &worker->link;
+	const struct link *link = worker_link_find(worker);
+
+	if (state->lost && !state->cut_due && link &&
+	    worker->state == WORKER_UNINITIALIZED)
+		worker_link_set(worker, link);
+}
 
 /* What the process has opened is not what the name stands for. */
 static void
@@ -140,12 +196,16 @@ worker_link_lose(struct worker *worker)
 		return;
 	state->lost = true;
 	state->cut_due = true;
-	if (old) {
+	if (old && !now) {
 		state->renamed = old->name;
 		log_iface_warn("link", worker->iface.s,
-		    "is now called %s (index %d); its flows are stored and its name is "
-		    "waited for",
-		    old->name.s, state->index);
+		    "is now called %s (index %d); its flows are stored%s", old->name.s,
+		    state->index, worker->named ? " and its name is waited for" : "");
+	} else if (old) {
+		log_iface_warn("link", worker->iface.s,
+		    "is now called %s (index %d), and index %d has its name; the flows of "
+		    "the old one are stored first",
+		    old->name.s, state->index, now->index);
 	} else if (now) {
 		log_iface_warn("link", worker->iface.s,
 		    "was replaced: index %d is gone, index %d has its name; the flows of "
@@ -207,6 +267,7 @@ worker_link_changed(struct worker *worker)
 {
 	struct worker_link *state = &worker->link;
 	const struct link *link = worker_link_find(worker);
+	bool moved = worker_link_moved(worker);
 
 	worker_link_tell_there(worker, link);
 	if (link && state->index == 0)
@@ -215,12 +276,12 @@ worker_link_changed(struct worker *worker)
 		worker_link_lose(worker);
 	worker_link_tell_down(worker, link);
 	manager_health_changed(worker->supervisor);
-	manager_overlap_changed(worker->supervisor);
 	if (state->lost && !worker->named && !link && !worker->leaving) {
 		worker_leave(worker); /* may free it */
 		return;
 	}
-	worker_retry_now(worker);
+	if (moved)
+		worker_retry_now(worker);
 	worker_step(worker);
 }
 
@@ -230,13 +291,21 @@ worker_link_unmatched(const struct worker *worker)
 	return worker->link.unmatched >= LINK_UNMATCHED_MAX;
 }
 
+void
+worker_link_pause(struct worker *worker)
+{
+	worker->link.paused = true;
+	worker->link.unmatched = 0;
+}
+
 static void
 worker_link_judge_filter(
     struct worker *worker, const struct link_counts *counts, uint64_t packets)
 {
 	struct worker_link *state = &worker->link;
 
-	if (worker->applied.filter[0] == '\0' || packets > 0 || !counts->known) {
+	if (worker->applied.filter[0] == '\0' || packets > 0 || !counts->known ||
+	    state->paused || worker->state != WORKER_ACTIVE) {
 		state->unmatched = 0;
 		return;
 	}
@@ -250,12 +319,19 @@ worker_link_judge_filter(
 }
 
 struct link_counts
-worker_link_cut(struct worker *worker, uint64_t packets)
+worker_link_cut(struct worker *worker, uint64_t packets, bool now)
 {
-	const struct link *link = worker_link_read(worker);
-	struct link_counts counts = worker_link_since_begin(&worker->link, link);
+	struct link_counts counts = {.known = false};
 
+	if (now) {
+		const struct link *link = worker_link_read(worker);
+
+		counts = worker_link_since_begin(&worker->link, link);
+		worker_link_begin(worker, link);
+	} else {
+		worker_link_begin_at(&worker->link, NULL);
+	}
 	worker_link_judge_filter(worker, &counts, packets);
-	worker_link_begin_at(&worker->link, link);
+	worker->link.paused = worker->state != WORKER_ACTIVE;
 	return counts;
 }

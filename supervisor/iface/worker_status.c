@@ -46,6 +46,7 @@ worker_set_error(struct worker *worker, const char *reason, const char *text)
 	    strcmp(worker->reason_text, text) == 0)
 		return;
 	worker->state = WORKER_ERROR;
+	worker_link_pause(worker);
 	snprintf(worker->reason, sizeof(worker->reason), "%s", reason);
 	snprintf(worker->reason_text, sizeof(worker->reason_text), "%s", text);
 	worker_settle_check(worker);
@@ -83,7 +84,8 @@ worker_cure(const struct worker *worker)
 	return CURE_TIME;
 }
 
-bool
+/* Whether another process might fare better now. */
+static bool
 worker_cure_is_there(const struct worker *worker)
 {
 	enum link_presence presence = worker_link_presence(worker);
@@ -99,6 +101,13 @@ worker_cure_is_there(const struct worker *worker)
 		return true;
 	}
 	return false;
+}
+
+bool
+worker_waits_for_link(const struct worker *worker)
+{
+	return worker->state == WORKER_ERROR && worker_cure(worker) != CURE_NONE &&
+	    !worker_cure_is_there(worker);
 }
 
 static void
@@ -140,7 +149,9 @@ worker_shown_state(const struct worker *worker, const char **reason, const char 
 
 	*reason = worker->reason;
 	*text = worker->reason_text;
-	if (!worker->link.lost)
+	if (!worker->link.lost ||
+	    (!worker->enabled && !worker->leaving &&
+		worker->state == WORKER_UNINITIALIZED))
 		return worker->state;
 	*reason = gone;
 	*text = "the interface is not there any more";
@@ -161,8 +172,17 @@ worker_read_frozen(struct worker *worker, const struct msg *answer, uint64_t fil
 	int rc;
 
 	if (view_map(answer->body, "frozen", &frozen) != 0) {
-		if (worker->handover.rotation != 0)
-			handover_end(worker);
+		if (worker->handover.rotation == 0)
+			return 0;
+		if (!worker->handover.durable) {
+			log_iface_err("handover", worker->iface.s,
+			    "rotation %" PRIu64 " is lost: its worker does not have it "
+			    "any more",
+			    worker->handover.rotation);
+			worker_fail_waits(worker, false, MSG_E_FAILED,
+			    "frozen, but the worker does not have it any more");
+		}
+		handover_end(worker);
 		return 0;
 	}
 	rc = view_u64(frozen, "seq", UINT64_MAX, &rotation);

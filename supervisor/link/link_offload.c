@@ -12,17 +12,32 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+enum link_offload_question {
+	OFFLOAD_GRO,
+	OFFLOAD_GSO,
+	OFFLOAD_TSO,
+	OFFLOAD_FLAGS,
+	OFFLOAD_QUESTIONS
+};
+
+static const uint32_t link_offload_commands[OFFLOAD_QUESTIONS] = {
+    [OFFLOAD_GRO] = ETHTOOL_GGRO,
+    [OFFLOAD_GSO] = ETHTOOL_GGSO,
+    [OFFLOAD_TSO] = ETHTOOL_GTSO,
+    [OFFLOAD_FLAGS] = ETHTOOL_GFLAGS,
+};
+
 static const struct link_offload {
-	uint32_t command;
+	enum link_offload_question question;
 	uint32_t mask; /* of its answer */
 	const char *word;
 } link_offloads[] = {
-    {ETHTOOL_GGRO, UINT32_MAX, "gro"},
-    {ETHTOOL_GFLAGS, ETH_FLAG_LRO, "lro"},
-    {ETHTOOL_GGSO, UINT32_MAX, "gso"},
-    {ETHTOOL_GTSO, UINT32_MAX, "tso"},
-    {ETHTOOL_GFLAGS, ETH_FLAG_RXVLAN, "rx-vlan"},
-    {ETHTOOL_GFLAGS, ETH_FLAG_TXVLAN, "tx-vlan"},
+    {OFFLOAD_GRO, UINT32_MAX, "gro"},
+    {OFFLOAD_FLAGS, ETH_FLAG_LRO, "lro"},
+    {OFFLOAD_GSO, UINT32_MAX, "gso"},
+    {OFFLOAD_TSO, UINT32_MAX, "tso"},
+    {OFFLOAD_FLAGS, ETH_FLAG_RXVLAN, "rx-vlan"},
+    {OFFLOAD_FLAGS, ETH_FLAG_TXVLAN, "tx-vlan"},
 };
 
 static int
@@ -41,6 +56,7 @@ link_offload_ask(int fd, const char *name, uint32_t command, uint32_t *out)
 int
 link_offload(const char *name, char out[static LINK_OFFLOAD_SIZE])
 {
+	uint32_t values[OFFLOAD_QUESTIONS] = {0};
 	char words[LINK_OFFLOAD_SIZE] = "";
 	size_t used = 0;
 	int rc = 0;
@@ -51,14 +67,16 @@ link_offload(const char *name, char out[static LINK_OFFLOAD_SIZE])
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	for (size_t i = 0; i < sizeof(link_offloads) / sizeof(link_offloads[0]); i++) {
-		const struct link_offload *offload = &link_offloads[i];
-		uint32_t value = 0;
-
-		rc = link_offload_ask(fd, name, offload->command, &value);
+	/* Each waits for the lock that the making of links holds: not one more than needed. */
+	for (size_t i = 0; i < OFFLOAD_QUESTIONS; i++) {
+		rc = link_offload_ask(fd, name, link_offload_commands[i], &values[i]);
 		if (rc < 0)
 			goto out;
-		if ((value & offload->mask) == 0)
+	}
+	for (size_t i = 0; i < sizeof(link_offloads) / sizeof(link_offloads[0]); i++) {
+		const struct link_offload *offload = &link_offloads[i];
+
+		if ((values[offload->question] & offload->mask) == 0)
 			continue;
 		if (used > 0)
 			words[used++] = ' ';

@@ -12,6 +12,9 @@
 struct link_row {
 	struct link link;
 	uint32_t reading; /* the last one that it was part of */
+	bool offload_asked; /* since anything about it was told */
+	int offload_rc; /* of link_offload() */
+	char offload[LINK_OFFLOAD_SIZE];
 	LIST_ENTRY(link_row) entry;
 };
 

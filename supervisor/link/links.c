@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "supervisor/link/links_private.h"
 
@@ -29,6 +30,15 @@
 #define LINKS_ANSWER_TRIES 4
 
 static void
+links_forget_offload(struct links *links, int index)
+{
+	struct link_row *row = link_table_find(&links->table, index);
+
+	if (row)
+		row->offload_asked = false;
+}
+
+static void
 links_message(void *arg, const struct rtnl_message *message)
 {
 	struct links *links = arg;
@@ -39,6 +49,7 @@ links_message(void *arg, const struct rtnl_message *message)
 	case RTNL_LINK:
 		if (link_table_put(&links->table, &message->link) < 0)
 			links->stale = true;
+		links_forget_offload(links, message->link.index);
 		break;
 	case RTNL_GONE:
 		link_table_remove(&links->table, message->link.index);
@@ -247,6 +258,23 @@ links_each(const struct links *links, void (*each)(void *arg, const struct link 
 		LIST_FOREACH(row, &links->table.rows[i], entry)
 			each(arg, &row->link);
 	}
+}
+
+int
+links_offload(const struct links *links, int index, char out[static LINK_OFFLOAD_SIZE])
+{
+	struct link_row *row = link_table_find(&links->table, index);
+
+	if (!row)
+		return -ENODEV;
+	if (!row->offload_asked) {
+		row->offload_rc = link_offload(row->link.name.s, row->offload);
+		row->offload_asked =
+		    row->offload_rc == 0 || row->offload_rc == -EOPNOTSUPP;
+	}
+	if (row->offload_rc == 0)
+		memcpy(out, row->offload, sizeof(row->offload));
+	return row->offload_rc;
 }
 
 size_t

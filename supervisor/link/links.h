@@ -27,6 +27,8 @@ struct link {
 	char kind[16]; /* IFLA_INFO_KIND: "veth", "vlan", ...; "" for hardware and lo */
 	/* Since the link was made; as of the last event or links_refresh(). */
 	struct link_counts counts;
+	uint64_t rx_packets; /* the parts of counts.packets */
+	uint64_t tx_packets;
 };
 
 struct links;
@@ -59,10 +61,15 @@ size_t links_count(const struct links *links);
  * -ENODEV when it is gone. */
 int links_refresh(struct links *links, int index);
 
+/* What link_offload() says of the link. The kernel is asked once, and again when it has told
+ * anything about the link, which it does when they change. -ENODEV when it is gone. */
+#define LINK_OFFLOAD_SIZE 64
+int links_offload(
+    const struct links *links, int index, char out[static LINK_OFFLOAD_SIZE]);
+
 /* The offloads in force that change what a capture sees, as words: "gro", "lro",
  * "gso", "tso", "rx-vlan", "tx-vlan", separated by spaces; "" for none. 0, or
  * negative errno when they are not known (ethtool ioctl on the name). */
-#define LINK_OFFLOAD_SIZE 64
 int link_offload(const char *name, char out[static LINK_OFFLOAD_SIZE]);
 
 #endif

@@ -139,7 +139,7 @@ rtnl_take_kind(const struct nlattr *attr, void *data)
 
 /* The struct has grown with the kernel: what is there is taken. */
 static void
-rtnl_take_counts(const struct nlattr *attr, struct link_counts *counts)
+rtnl_take_counts(const struct nlattr *attr, struct link *link)
 {
 	struct rtnl_link_stats64 stats = {0};
 	size_t len = mnl_attr_get_payload_len(attr);
@@ -149,7 +149,9 @@ rtnl_take_counts(const struct nlattr *attr, struct link_counts *counts)
 		return;
 	memcpy(&stats, mnl_attr_get_payload(attr),
 	    len < sizeof(stats) ? len : sizeof(stats));
-	*counts = (struct link_counts){.known = true,
+	link->rx_packets = stats.rx_packets;
+	link->tx_packets = stats.tx_packets;
+	link->counts = (struct link_counts){.known = true,
 	    .packets = stats.rx_packets + stats.tx_packets,
 	    .dropped = stats.rx_dropped,
 	    .missed = stats.rx_missed_errors};
@@ -175,7 +177,7 @@ rtnl_take_attribute(const struct nlattr *attr, void *data)
 	else if (type == IFLA_LINK_NETNSID)
 		link->lower_elsewhere = true;
 	else if (type == IFLA_STATS64)
-		rtnl_take_counts(attr, &link->counts);
+		rtnl_take_counts(attr, link);
 	else if (type == IFLA_LINKINFO)
 		mnl_attr_parse_nested(attr, rtnl_take_kind, link);
 	return MNL_CB_OK;

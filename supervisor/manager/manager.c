@@ -25,35 +25,58 @@ manager_find(struct supervisor *supervisor, const char *name)
 	return NULL;
 }
 
+static void
+manager_apply_removed(struct supervisor *supervisor, const struct plan_part *part)
+{
+	struct worker *worker = manager_find(supervisor, part->iface.s);
+
+	if (!worker || worker->leaving)
+		return;
+	log_iface_info("worker", worker->iface.s, "is removed");
+	worker_leave(worker);
+}
+
+static void
+manager_apply_listed(struct supervisor *supervisor, struct plan_part *part)
+{
+	struct worker *worker = manager_find(supervisor, part->iface.s);
+
+	if (!worker) {
+		if (part->error == 0)
+			part->error = worker_new(
+			    &worker, supervisor, &part->iface, part->entry, true);
+		return;
+	}
+	if (part->error != 0)
+		return;
+	worker_set_entry(worker, part->entry);
+	if (worker->leaving)
+		worker_stay(worker);
+	if (part->action != PLAN_KEPT)
+		worker_set_enabled(worker, true);
+}
+
 int
-manager_apply(struct supervisor *supervisor, const struct plan *plan)
+manager_apply(struct supervisor *supervisor, struct plan *plan)
 {
 	int rc = 0;
 
+	/* These first: each makes room for another. */
 	for (size_t i = 0; i < plan->count; i++) {
-		const struct plan_part *part = &plan->parts[i];
-		struct worker *worker = manager_find(supervisor, part->iface.s);
-		int failed = 0;
+		if (plan->parts[i].action == PLAN_REMOVED)
+			manager_apply_removed(supervisor, &plan->parts[i]);
+	}
+	supervisor->more_due = false;
+	for (size_t i = 0; i < plan->count; i++) {
+		struct plan_part *part = &plan->parts[i];
 
-		if (part->action == PLAN_REMOVED) {
-			if (worker && !worker->leaving) {
-				log_iface_info("worker", worker->iface.s, "is removed");
-				worker_leave(worker);
-			}
+		if (part->action == PLAN_REMOVED)
 			continue;
-		}
-		if (!worker) {
-			failed =
-			    worker_new(&worker, supervisor, &part->iface, part->entry);
-			if (failed == -ENOMEM)
-				rc = failed;
-			continue;
-		}
-		worker_set_entry(worker, part->entry);
-		if (worker->leaving)
-			worker_stay(worker);
-		if (part->action != PLAN_KEPT)
-			worker_set_enabled(worker, true);
+		manager_apply_listed(supervisor, part);
+		if (part->error == -E2BIG)
+			supervisor->more_due = true;
+		else if (part->error != 0)
+			rc = part->error;
 	}
 	manager_health_changed(supervisor);
 	return rc;
@@ -71,7 +94,21 @@ manager_set_entries(
 	free(supervisor->config.ifaces);
 	supervisor->config.ifaces = copy;
 	supervisor->config.iface_count = count;
+	manager_forget_disabled(supervisor);
 	return 0;
+}
+
+void
+manager_forget_disabled(struct supervisor *supervisor)
+{
+	struct worker *worker;
+
+	disabled_forget(&supervisor->disabled);
+	/* To those that leave it makes a difference only if they are there again in time. */
+	TAILQ_FOREACH(worker, &supervisor->workers, entry) {
+		if (worker->leaving)
+			worker->enabled = true;
+	}
 }
 
 void
@@ -102,8 +139,11 @@ manager_worker_gone(struct worker *worker)
 		log_iface_info(
 		    "worker", worker->iface.s, "everything counted is in the store");
 	}
+	if (!worker->named && !worker->enabled)
+		disabled_remember(&supervisor->disabled, &name);
 	worker_free(worker);
 	manager_health_changed(supervisor);
+	manager_follow_more(supervisor);
 	if (TAILQ_EMPTY(&supervisor->workers))
 		manager_drained(supervisor);
 	manager_follow(supervisor, &name);
@@ -160,24 +200,6 @@ manager_health_changed(struct supervisor *supervisor)
 		    supervisor->loop, &supervisor->health_timer, MANAGER_HEALTH_MS);
 }
 
-static void
-manager_report_leftover(void *arg, const char *file_name)
-{
-	struct supervisor *supervisor = arg;
-	const struct worker *worker;
-	char name[RECORDS_NAME_SIZE];
-
-	TAILQ_FOREACH(worker, &supervisor->workers, entry) {
-		records_name(&worker->iface, name);
-		if (strcmp(name, file_name) == 0)
-			return;
-	}
-	log_warn("records",
-	    "%s/%s belongs to no interface of the configuration and is kept; list the "
-	    "interface again to hand its flows over",
-	    supervisor->runtime.records, file_name);
-}
-
 void
 manager_init(struct supervisor *supervisor)
 {
@@ -195,11 +217,4 @@ manager_fini(struct supervisor *supervisor)
 		worker_free(TAILQ_FIRST(&supervisor->workers));
 	loop_timer_clear(supervisor->loop, &supervisor->stage_timer);
 	loop_timer_clear(supervisor->loop, &supervisor->health_timer);
-}
-
-void
-manager_report_leftovers(struct supervisor *supervisor)
-{
-	records_each(
-	    supervisor->runtime.records_fd, manager_report_leftover, supervisor);
 }

@@ -2,7 +2,9 @@
  *
  *	manager.c   who there is, rotate all
  *	plan.c      what other entries would change
+ *	disabled.c  who was disabled and is gone
  *	follow.c    interfaces that come and go
+ *	leftover.c  records of interfaces that are not counted any more
  *	reload.c    the configuration file again
  *	probe.c     whether an interface could be counted
  *	stop.c      the ordered end of everything
@@ -24,21 +26,27 @@ void manager_fini(struct supervisor *supervisor);
 /* The interface of that name, or NULL. */
 struct worker *manager_find(struct supervisor *supervisor, const char *name);
 
-/* Does what the plan says: new ones are started, changed ones and those in ERROR opened
- * again, what is not listed is drained, handed over and removed. The plan must be of this
- * turn of the loop. 0, or -ENOMEM with what could be done done. */
-int manager_apply(struct supervisor *supervisor, const struct plan *plan);
+/* Does what the plan says: what is not listed is drained, handed over and removed, new ones
+ * are started, changed ones and those in ERROR opened again. The plan must be of this turn
+ * of the loop, and its entries in force already (manager_set_entries). What could not be
+ * done says so in its `error`; what there is no room for is done when there is. 0, or
+ * -ENOMEM with what could be done done. */
+int manager_apply(struct supervisor *supervisor, struct plan *plan);
 
-/* The entries (copied) by which interfaces are taken from now on as they appear. 0 or
- * -ENOMEM. */
+/* The entries (copied) by which interfaces are taken from now on as they appear; who was
+ * disabled before is no more. 0 or -ENOMEM. */
 int manager_set_entries(
     struct supervisor *supervisor, const struct config_iface *entries, size_t count);
+
+/* What an operator has disabled and is gone is enabled when it is there again. */
+void manager_forget_disabled(struct supervisor *supervisor);
 
 /* Ends the running interval of every interface with this label. */
 void manager_rotate_all(struct supervisor *supervisor, int64_t end_ms);
 
-/* Says in the log which files in the records directory belong to no interface. */
-void manager_report_leftovers(struct supervisor *supervisor);
+/* leftover.c: hands over what a former supervisor has left in the records directory of
+ * interfaces that are not counted now; says in the log which files cannot be. */
+void manager_take_leftovers(struct supervisor *supervisor);
 
 /* follow.c: begins to follow the links; then an event for each change. 0 or negative
  * errno. */
@@ -46,6 +54,8 @@ int manager_follow_start(struct supervisor *supervisor);
 void manager_follow_stop(struct supervisor *supervisor);
 /* An interface may be wanted that has no worker (yet, or any more). */
 void manager_follow(struct supervisor *supervisor, const struct iface_name *name);
+/* There may be room for those that there was none for. */
+void manager_follow_more(struct supervisor *supervisor);
 /* Who sees the same packets is to be looked at anew. */
 void manager_overlap_changed(struct supervisor *supervisor);
 

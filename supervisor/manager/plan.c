@@ -130,6 +130,33 @@ plan_take_workers(struct plan_work *work)
 	}
 }
 
+/* New ones have the room that is left: first those that are listed by their name. */
+static void
+plan_limit(struct plan *plan)
+{
+	size_t room = WORKERS_MAX;
+
+	for (size_t i = 0; i < plan->count; i++) {
+		enum plan_action action = plan->parts[i].action;
+
+		if (action != PLAN_NEW && action != PLAN_REMOVED && room > 0)
+			room--;
+	}
+	for (int named = 1; named >= 0; named--) {
+		for (size_t i = 0; i < plan->count; i++) {
+			struct plan_part *part = &plan->parts[i];
+
+			if (part->action != PLAN_NEW ||
+			    (part->entry->kind == CONFIG_IFACE_NAMED) != named)
+				continue;
+			if (room > 0)
+				room--;
+			else
+				part->error = -E2BIG;
+		}
+	}
+}
+
 int
 plan_make(struct plan *plan, struct supervisor *supervisor,
     const struct config_iface *entries, size_t count)
@@ -161,6 +188,7 @@ plan_make(struct plan *plan, struct supervisor *supervisor,
 	for (size_t i = 0; i < plan->count; i++)
 		plan_judge(&work, &plan->parts[i]);
 	plan_take_workers(&work);
+	plan_limit(plan);
 	return 0;
 }
 

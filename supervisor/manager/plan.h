@@ -22,12 +22,15 @@ struct plan_part {
 	struct iface_name iface;
 	enum plan_action action;
 	const struct config_iface *entry; /* of the entries given; NULL when removed */
+	int error; /* 0; -E2BIG: no room for it; of manager_apply also -ENOMEM */
 	const char *keys[CAPTURE_CONFIG_KEYS]; /* that differ, with PLAN_CHANGED */
 	size_t key_count;
 };
 
 struct plan {
-	struct plan_part *parts; /* kept, changed and new ones by name, then removed */
+	/* Kept, changed and new ones by name, then removed and those that a pattern took
+	 * and keeps. */
+	struct plan_part *parts;
 	size_t count;
 };
 

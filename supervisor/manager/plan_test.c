@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "supervisor/iface/worker.h"
+#include "supervisor/manager/manager.h"
 #include "supervisor/supervisor.h"
 
 #define ENTRIES_MAX 8
@@ -32,6 +33,12 @@ nothing(void *arg, const struct iface_name *name)
 {
 	(void)arg;
 	(void)name;
+}
+
+static void
+nothing_due(void *arg)
+{
+	(void)arg;
 }
 
 static int
@@ -273,6 +280,111 @@ test_pattern_and_gone(void **state)
 	assert_plan(scene, "zz9 removed");
 }
 
+/* Entries by name, "m0000" and so on, and what a plan says of them. */
+static void
+limit_entries(struct config_iface *entries, char letter, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		entries[i] = (struct config_iface){.kind = CONFIG_IFACE_NAMED};
+		capture_config_default(&entries[i].capture);
+		snprintf(
+		    entries[i].name.s, sizeof(entries[i].name.s), "%c%04zu", letter, i);
+	}
+}
+
+static void
+test_limit(void **state)
+{
+	struct scene *scene = *state;
+	struct config_iface *entries = calloc(WORKERS_MAX + 1, sizeof(*entries));
+	struct plan plan;
+	size_t refused = 0;
+
+	assert_non_null(entries);
+	/* Links that a pattern takes go behind those that are listed by their name. */
+	entries[0] = (struct config_iface){.kind = CONFIG_IFACE_PATTERN};
+	capture_config_default(&entries[0].capture);
+	snprintf(entries[0].pattern, sizeof(entries[0].pattern), "aa*");
+	limit_entries(entries + 1, 'm', WORKERS_MAX - 1);
+	assert_int_equal(plan_make(&plan, &scene->supervisor, entries, WORKERS_MAX), 0);
+	assert_int_equal(plan.count, WORKERS_MAX + 1);
+	for (size_t i = 0; i < plan.count; i++) {
+		const struct plan_part *part = &plan.parts[i];
+
+		assert_int_equal(part->action, PLAN_NEW);
+		refused += part->error == -E2BIG;
+		assert_int_equal(
+		    part->error, strcmp(part->iface.s, "aa1") == 0 ? -E2BIG : 0);
+	}
+	assert_int_equal(refused, 1);
+	plan_fini(&plan);
+	free(entries);
+}
+
+/* A full set is replaced by another one: who leaves does not take the new ones' place. */
+static void
+test_limit_replaced(void **state)
+{
+	struct scene *scene = *state;
+	struct config_iface *entries = calloc(WORKERS_MAX, sizeof(*entries));
+	struct worker *workers = calloc(WORKERS_MAX, sizeof(*workers));
+	struct worker *more;
+	struct plan plan;
+
+	assert_true(entries && workers);
+	limit_entries(entries, 'm', WORKERS_MAX);
+	for (size_t i = 0; i < WORKERS_MAX; i++) {
+		workers[i].supervisor = &scene->supervisor;
+		workers[i].iface = entries[i].name;
+		workers[i].config = entries[i].capture;
+		workers[i].enabled = true;
+		workers[i].state = WORKER_ACTIVE;
+		TAILQ_INSERT_TAIL(&scene->supervisor.workers, &workers[i], entry);
+	}
+	assert_int_equal(plan_make(&plan, &scene->supervisor, entries, WORKERS_MAX), 0);
+	for (size_t i = 0; i < plan.count; i++)
+		assert_true(
+		    plan.parts[i].action == PLAN_KEPT && plan.parts[i].error == 0);
+	plan_fini(&plan);
+	/* There is no room for one more, which is told and remembered. */
+	assert_int_equal(
+	    worker_new(&more, &scene->supervisor, &entries[0].name, &entries[0], true),
+	    -E2BIG);
+	limit_entries(entries, 'n', WORKERS_MAX);
+	assert_int_equal(plan_make(&plan, &scene->supervisor, entries, WORKERS_MAX), 0);
+	assert_int_equal(plan.count, 2 * WORKERS_MAX);
+	for (size_t i = 0; i < plan.count; i++) {
+		assert_int_equal(
+		    plan.parts[i].action, i < WORKERS_MAX ? PLAN_NEW : PLAN_REMOVED);
+		assert_int_equal(plan.parts[i].error, 0);
+	}
+	plan_fini(&plan);
+	free(workers);
+	free(entries);
+}
+
+static void
+test_limit_applied(void **state)
+{
+	struct scene *scene = *state;
+	struct plan_part part = {.action = PLAN_NEW, .error = -E2BIG};
+	struct plan plan = {.parts = &part, .count = 1};
+
+	scene->supervisor.health_timer.fire = nothing_due;
+	scene->supervisor.more_timer.fire = nothing_due;
+	assert_int_equal(iface_name_set(&part.iface, "aa0"), 0);
+	part.entry = scene_entry(scene, CONFIG_IFACE_NAMED, "aa0");
+	assert_int_equal(manager_apply(&scene->supervisor, &plan), 0);
+	assert_int_equal(part.error, -E2BIG);
+	assert_null(manager_find(&scene->supervisor, "aa0"));
+	assert_true(scene->supervisor.more_due);
+	/* When something has gone it is tried again. */
+	manager_follow_more(&scene->supervisor);
+	assert_true(scene->supervisor.more_timer.armed);
+	loop_timer_clear(scene->supervisor.loop, &scene->supervisor.more_timer);
+	loop_timer_clear(scene->supervisor.loop, &scene->supervisor.health_timer);
+}
+
 #define TEST(sentence, function) \
 	{ \
 		sentence, function, begin, NULL, NULL \
@@ -292,6 +404,10 @@ static const struct CMUnitTest tests[] = {
     TEST("an entry by name goes before a pattern", test_name_before_pattern),
     TEST("any-up takes what is up, keeps what went down, never loopback", test_any_up),
     TEST("what a pattern took and is gone: removed", test_pattern_and_gone),
+    TEST("more than can be counted: those of patterns are left out", test_limit),
+    TEST("a full set may be replaced by another one", test_limit_replaced),
+    TEST("what there is no room for is not begun, and tried again later",
+	test_limit_applied),
 };
 
 int

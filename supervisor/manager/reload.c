@@ -101,12 +101,15 @@ reload_file(struct supervisor *supervisor)
 	rc = plan_make(&plan, supervisor, config.ifaces, config.iface_count);
 	if (rc != 0)
 		goto out;
-	rc = manager_apply(supervisor, &plan);
+	/* Before anything is done: what is removed at once must not be taken again. */
+	rc = manager_set_entries(supervisor, config.ifaces, config.iface_count);
 	if (rc == 0)
-		rc = manager_set_entries(supervisor, config.ifaces, config.iface_count);
-	manager_take_settings(supervisor, &config);
-	log_info("config", "%s is in force: %zu interfaces", supervisor->config_path,
-	    plan.count);
+		rc = manager_apply(supervisor, &plan);
+	if (rc == 0) {
+		manager_take_settings(supervisor, &config);
+		log_info("config", "%s is in force: %zu interfaces",
+		    supervisor->config_path, plan.count);
+	}
 	plan_fini(&plan);
 out:
 	config_fini(&config);

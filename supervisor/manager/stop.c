@@ -93,7 +93,8 @@ manager_stop(struct supervisor *supervisor)
 	}
 	/* What waits for its next try does not wait now. */
 	manager_store_ready(supervisor);
-	if (TAILQ_EMPTY(&supervisor->workers))
+	/* The last one may have gone above, and taken the stage with it. */
+	if (supervisor->stage == SUPERVISOR_DRAINS && TAILQ_EMPTY(&supervisor->workers))
 		manager_next_stage(supervisor);
 }
 
