@@ -132,7 +132,7 @@ asking_brings_the_answer(void **state)
 	answer_fini(NULL);
 }
 
-/* What ask() does before it dials must leave the listener well, see proto/listener.h. */
+/* What ask() does before it dials must leave a listener of nng well, see ask.c. */
 static void
 asking_a_hundred_times_brings_a_hundred_answers(void **state)
 {

@@ -15,10 +15,64 @@
 
 #define SHOWN_SIZE 80
 
+/* What more than half of the entries have, of each key, when there is such a value: the
+ * one that is left when each pair of different values is struck out. (Else it is one of
+ * theirs, which is right too.) A filter of the file's `defaults` is in every entry and would
+ * not fit into a request a thousand times. */
+#define COMMON_VALUE(out, entries, count, member) \
+	do { \
+		size_t votes_ = 0; \
+		for (size_t i_ = 0; i_ < (count); i_++) { \
+			if (votes_ == 0) \
+				(out)->member = (entries)[i_].capture.member; \
+			if ((out)->member == (entries)[i_].capture.member) \
+				votes_++; \
+			else \
+				votes_--; \
+		} \
+	} while (0)
+
+static void
+common_filter(
+    struct capture_config *out, const struct config_iface *entries, size_t count)
+{
+	const char *filter = out->filter;
+	size_t votes = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (votes == 0)
+			filter = entries[i].capture.filter;
+		if (strcmp(filter, entries[i].capture.filter) == 0)
+			votes++;
+		else
+			votes--;
+	}
+	if (filter != out->filter)
+		memcpy(out->filter, filter, strlen(filter) + 1);
+}
+
+static void
+common_config(
+    struct capture_config *out, const struct config_iface *entries, size_t count)
+{
+	capture_config_default(out);
+	COMMON_VALUE(out, entries, count, buffer);
+	COMMON_VALUE(out, entries, count, flows);
+	COMMON_VALUE(out, entries, count, error_threshold);
+	COMMON_VALUE(out, entries, count, snaplen);
+	COMMON_VALUE(out, entries, count, timeout_ms);
+	COMMON_VALUE(out, entries, count, promiscuous);
+	common_filter(out, entries, count);
+}
+
 void
 pack_key_entries(struct pack *pack, const char *key, const struct config_iface *entries,
     size_t count)
 {
+	struct capture_config common;
+
+	common_config(&common, entries, count);
+	pack_key_config(pack, "defaults", &common);
 	pack_key_array(pack, key);
 	for (size_t i = 0; i < count; i++) {
 		const struct config_iface *entry = &entries[i];
@@ -36,7 +90,7 @@ pack_key_entries(struct pack *pack, const char *key, const struct config_iface *
 				pack_str(pack, entry->not [j]);
 			pack_end(pack);
 		}
-		pack_key_config(pack, "config", &entry->capture);
+		pack_key_config_over(pack, "config", &entry->capture, &common);
 		pack_end(pack);
 	}
 	pack_end(pack);
@@ -51,6 +105,28 @@ refuse(char why[static ENTRIES_WHY_SIZE], const char *format, ...)
 	vsnprintf(why, ENTRIES_WHY_SIZE, format, ap);
 	va_end(ap);
 	return -EPROTO;
+}
+
+/* A configuration, or (with `base`) what is different from that. */
+static int
+view_capture(const msgpack_object *map, const char *key,
+    const struct capture_config *base, struct capture_config *out, const char *whose,
+    char why[static ENTRIES_WHY_SIZE])
+{
+	int rc;
+
+	if (base) {
+		*out = *base;
+		rc = view_config_over(map, key, out);
+	} else {
+		rc = view_config(map, key, out);
+	}
+	if (rc == 0)
+		return 0;
+	return refuse(why, "%s\"%s\" %s", whose, key,
+	    rc == -ERANGE       ? "has a value out of range"
+		: rc == -ENOENT ? "is missing or lacks a key"
+				: "or a key of it is of another type");
 }
 
 /* A pattern, or (with a name as well) what an interface can be called. */
@@ -144,10 +220,11 @@ view_kind(const msgpack_object *map, struct config_iface *out,
 }
 
 static int
-view_entry(const msgpack_object *map, struct config_iface *out,
-    char why[static ENTRIES_WHY_SIZE])
+view_entry(const msgpack_object *map, const struct capture_config *base,
+    struct config_iface *out, char why[static ENTRIES_WHY_SIZE])
 {
 	char shown[SHOWN_SIZE];
+	char whose[SHOWN_SIZE + 2];
 	int rc;
 
 	if (map->type != MSGPACK_OBJECT_MAP)
@@ -157,15 +234,10 @@ view_entry(const msgpack_object *map, struct config_iface *out,
 		rc = view_not(map, out, why);
 	if (rc != 0)
 		return rc;
-	rc = view_config(map, "config", &out->capture);
-	if (rc == 0)
-		return 0;
 	text_escape(shown, sizeof(shown), config_iface_text(out),
 	    strlen(config_iface_text(out)));
-	return refuse(why, "%s: \"config\" %s", shown,
-	    rc == -ERANGE       ? "has a value out of range"
-		: rc == -ENOENT ? "is missing or lacks a key"
-				: "or a key of it is of another type");
+	snprintf(whose, sizeof(whose), "%s: ", shown);
+	return view_capture(map, "config", base, &out->capture, whose, why);
 }
 
 static const struct config_iface *
@@ -186,7 +258,9 @@ int
 view_entries(const msgpack_object *map, const char *key, struct config_iface **out,
     size_t *count, char why[static ENTRIES_WHY_SIZE])
 {
+	const bool has_base = view_get(map, "defaults") != NULL;
 	const msgpack_object *list;
+	struct capture_config base;
 	struct config_iface *entries;
 	char shown[SHOWN_SIZE];
 	uint32_t n;
@@ -194,6 +268,10 @@ view_entries(const msgpack_object *map, const char *key, struct config_iface **o
 
 	if (view_array(map, key, &list) != 0)
 		return refuse(why, "\"%s\" is missing or no list", key);
+	if (has_base)
+		rc = view_capture(map, "defaults", NULL, &base, "", why);
+	if (rc != 0)
+		return rc;
 	n = list->via.array.size;
 	if (n > CONFIG_IFACES_MAX)
 		return refuse(
@@ -202,7 +280,8 @@ view_entries(const msgpack_object *map, const char *key, struct config_iface **o
 	if (!entries)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < n && rc == 0; i++) {
-		rc = view_entry(&list->via.array.ptr[i], &entries[i], why);
+		rc = view_entry(
+		    &list->via.array.ptr[i], has_base ? &base : NULL, &entries[i], why);
 		if (rc != 0 || !find_same(entries, i))
 			continue;
 		text_escape(shown, sizeof(shown), config_iface_text(&entries[i]),

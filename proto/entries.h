@@ -8,11 +8,12 @@
 #include "proto/pack.h"
 #include "proto/view.h"
 
-/* An array under the key. */
+/* An array under the key, and what most entries have in common, once, under "defaults". */
 void pack_key_entries(struct pack *pack, const char *key,
     const struct config_iface *entries, size_t count);
 
-/* Reads and checks it: names valid and each only once, ranges of the capture keys. *out is
+/* Reads and checks both; without "defaults" each entry must have a whole configuration.
+ * Names are valid and each only once, ranges of the capture keys. *out is
  * malloc'ed. 0, -ENOMEM, or -EPROTO and a sentence for people in `why`. */
 #define ENTRIES_WHY_SIZE 200
 int view_entries(const msgpack_object *map, const char *key, struct config_iface **out,

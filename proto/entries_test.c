@@ -127,6 +127,134 @@ as_many_as_a_file_may_have_and_no_more(void **state)
 	assert_string_equal(why, "1025 entries; at most 1024");
 }
 
+/* As many as a file may have, each with its own name and snaplen. */
+static struct config_iface *
+make_many(void)
+{
+	static struct config_iface many[CONFIG_IFACES_MAX];
+
+	memset(many, 0, sizeof(many));
+	for (size_t i = 0; i < CONFIG_IFACES_MAX; i++) {
+		char name[IFACE_NAME_SIZE];
+
+		snprintf(name, sizeof(name), "vlan-eth.%u", (unsigned)i % 10000);
+		assert_int_equal(iface_name_set(&many[i].name, name), 0);
+		capture_config_default(&many[i].capture);
+		many[i].capture.snaplen = 64 + (uint32_t)i;
+	}
+	return many;
+}
+
+static void
+what_entries_have_in_common_is_sent_once(void **state)
+{
+	struct config_iface *many = make_many();
+
+	(void)state;
+	/* of 4,095 bytes in all but every 100th, which has another or none */
+	for (size_t i = 0; i < CONFIG_IFACES_MAX; i++) {
+		char *filter = many[i].capture.filter;
+
+		if (i % 200 == 100)
+			strcpy(filter, "tcp");
+		else if (i % 200 != 0)
+			memset(filter, 'u', CAPTURE_FILTER_SIZE - 1);
+		many[i].capture.buffer = i % 3 == 0 ? 1 << 20 : 4 << 20;
+		many[i].capture.promiscuous = i == 7;
+	}
+	pack_key_entries(&pack, "entries", many, CONFIG_IFACES_MAX);
+	assert_true(pack.buffer.size < MSG_REQUEST_SIZE_MAX / 2);
+	assert_int_equal(receive(), 0);
+	assert_int_equal(count, CONFIG_IFACES_MAX);
+	for (size_t i = 0; i < CONFIG_IFACES_MAX; i++) {
+		assert_string_equal(entries[i].name.s, many[i].name.s);
+		assert_int_equal(
+		    capture_config_compare(&entries[i].capture, &many[i].capture),
+		    CAPTURE_SAME);
+	}
+	free(entries);
+}
+
+/* Another client may send each entry whole, or only what it wants to be different. */
+static void
+defaults_may_be_missing_and_so_may_what_is_as_in_them(void **state)
+{
+	struct capture_config config;
+
+	(void)state;
+	capture_config_default(&config);
+	config.snaplen = 999;
+	strcpy(config.filter, "udp");
+	pack_key_config(&pack, "defaults", &config);
+	pack_key_array(&pack, "entries");
+	pack_map(&pack);
+	pack_key_str(&pack, "name", "eth0");
+	pack_end(&pack);
+	pack_map(&pack);
+	pack_key_str(&pack, "name", "eth1");
+	pack_key_map(&pack, "config");
+	pack_key_str(&pack, "filter", "");
+	pack_end(&pack);
+	pack_end(&pack);
+	pack_end(&pack);
+	assert_int_equal(receive(), 0);
+	assert_int_equal(count, 2);
+	assert_int_equal(capture_config_compare(&entries[0].capture, &config), 0);
+	assert_int_equal(entries[1].capture.snaplen, 999);
+	assert_string_equal(entries[1].capture.filter, "");
+	free(entries);
+
+	pack_request(&pack, MSG_UPDATE);
+	pack_key_array(&pack, "entries");
+	pack_map(&pack);
+	pack_key_str(&pack, "name", "eth0");
+	pack_key_config(&pack, "config", &config);
+	pack_end(&pack);
+	pack_end(&pack);
+	assert_int_equal(receive(), 0);
+	assert_int_equal(entries[0].capture.snaplen, 999);
+	free(entries);
+}
+
+/* Sends these defaults (NULL: a text) and one entry with a configuration of one key. */
+static int
+receive_over(const struct capture_config *base, const char *key, uint64_t value)
+{
+	pack_request(&pack, MSG_UPDATE);
+	if (base)
+		pack_key_config(&pack, "defaults", base);
+	else
+		pack_key_str(&pack, "defaults", "none");
+	pack_key_array(&pack, "entries");
+	pack_map(&pack);
+	pack_key_str(&pack, "name", "eth0");
+	pack_key_map(&pack, "config");
+	pack_key_u64(&pack, key, value);
+	pack_end(&pack);
+	pack_end(&pack);
+	pack_end(&pack);
+	return receive();
+}
+
+static void
+defaults_are_held_to_the_same_ranges(void **state)
+{
+	struct capture_config config;
+
+	(void)state;
+	capture_config_default(&config);
+	assert_int_equal(receive_over(&config, "timeout_ms", 0), -EPROTO);
+	assert_string_equal(why, "eth0: \"config\" has a value out of range");
+	assert_int_equal(receive_over(&config, "filter", 5), -EPROTO);
+	assert_string_equal(why, "eth0: \"config\" or a key of it is of another type");
+	assert_int_equal(receive_over(NULL, "snaplen", 100), -EPROTO);
+	assert_string_equal(why, "\"defaults\" or a key of it is of another type");
+	config.snaplen = 63;
+	assert_int_equal(receive_over(&config, "snaplen", 100), -EPROTO);
+	assert_string_equal(why, "\"defaults\" has a value out of range");
+	assert_null(entries);
+}
+
 static void
 not_nothing(void)
 {
@@ -339,6 +467,12 @@ main(void)
 	    cmocka_unit_test_setup_teardown(no_entries_are_a_set_too, begin, end),
 	    cmocka_unit_test_setup_teardown(
 		as_many_as_a_file_may_have_and_no_more, begin, end),
+	    cmocka_unit_test_setup_teardown(
+		what_entries_have_in_common_is_sent_once, begin, end),
+	    cmocka_unit_test_setup_teardown(
+		defaults_may_be_missing_and_so_may_what_is_as_in_them, begin, end),
+	    cmocka_unit_test_setup_teardown(
+		defaults_are_held_to_the_same_ranges, begin, end),
 	    cmocka_unit_test_setup_teardown(each_fault_has_a_sentence, begin, end),
 	    cmocka_unit_test_setup_teardown(a_config_is_needed, begin, end),
 	    cmocka_unit_test_setup_teardown(entries_are_a_list_of_maps, begin, end),

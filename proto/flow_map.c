@@ -314,10 +314,13 @@ int
 flow_map_each(const void *chunk, size_t len,
     int (*each)(void *arg, const struct flow_record *flow), void *arg)
 {
-	struct reader r = {chunk, (const uint8_t *)chunk + len, true};
+	struct reader r;
 	struct flow_record flow;
 	int rc;
 
+	if (len == 0)
+		return 0; /* of a pack that holds nothing, chunk is NULL */
+	r = (struct reader){chunk, (const uint8_t *)chunk + len, true};
 	while (r.at < r.end) {
 		if (!take_record(&r, &flow))
 			return -EPROTO;

@@ -198,6 +198,9 @@ an_empty_chunk_has_no_records(void **state)
 	(void)state;
 	assert_int_equal(read_copy("", 0, &kept), 0);
 	assert_int_equal(kept.count, 0);
+	/* A pack that nothing was written to has no memory. */
+	assert_int_equal(flow_map_each(NULL, 0, keep, &kept), 0);
+	assert_int_equal(kept.count, 0);
 }
 
 static void

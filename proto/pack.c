@@ -311,6 +311,25 @@ pack_key_bin(struct pack *pack, const char *key, const void *data, size_t len)
 	pack_bin(pack, data, len);
 }
 
+struct pack_place
+pack_here(const struct pack *pack)
+{
+	return (struct pack_place){.size = pack->buffer.size,
+	    .count = pack->depth > 0 ? pack->open[pack->depth - 1].count : 0,
+	    .depth = pack->depth};
+}
+
+void
+pack_back(struct pack *pack, const struct pack_place *place)
+{
+	if (pack->failed) /* told at the end, as always */
+		return;
+	pack->buffer.size = place->size;
+	pack->depth = place->depth;
+	if (place->depth > 0)
+		pack->open[place->depth - 1].count = place->count;
+}
+
 static void
 start_message(struct pack *pack, enum msg_type type)
 {

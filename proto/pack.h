@@ -49,6 +49,16 @@ void pack_key_nil(struct pack *pack, const char *key);
 void pack_key_str(struct pack *pack, const char *key, const char *text);
 void pack_key_bin(struct pack *pack, const char *key, const void *data, size_t len);
 
+/* A place to go back to: pack_back() takes away what was written since. In between, the
+ * container that was open must not have been ended. */
+struct pack_place {
+	size_t size;
+	uint32_t count; /* in the open container */
+	unsigned depth;
+};
+struct pack_place pack_here(const struct pack *pack);
+void pack_back(struct pack *pack, const struct pack_place *place);
+
 /* Starts a request: a map with "weir" and "type". Add keys, then pack_finish(). */
 void pack_request(struct pack *pack, enum msg_type type);
 

@@ -283,6 +283,36 @@ what_a_copy_would_nest_too_deep_becomes_nil(void **state)
 	pack_fini(&copy);
 }
 
+static void
+what_was_taken_back_was_never_there(void **state)
+{
+	struct pack_place place;
+	struct msg msg;
+	uint64_t number;
+
+	(void)state;
+	pack_answer(&pack, MSG_STATUS);
+	pack_key_map(&pack, "ifaces");
+	pack_key_u64(&pack, "eth0", 7);
+	place = pack_here(&pack);
+	pack_key_map(&pack, "eth1");
+	pack_key_array(&pack, "keys");
+	pack_str(&pack, "left open");
+	pack_back(&pack, &place);
+	pack_key_u64(&pack, "eth2", 8);
+	pack_end(&pack);
+	assert_int_equal(pack_finish(&pack), 0);
+	assert_int_equal(msg_parse(&msg, pack.buffer.data, pack.buffer.size), 0);
+	const msgpack_object *ifaces = view_get(msg.body, "ifaces");
+	assert_int_equal(ifaces->via.map.size, 2);
+	assert_int_equal(view_u64(ifaces, "eth0", 100, &number), 0);
+	assert_int_equal(number, 7);
+	assert_null(view_get(ifaces, "eth1"));
+	assert_int_equal(view_u64(ifaces, "eth2", 100, &number), 0);
+	assert_int_equal(number, 8);
+	msg_fini(&msg);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, new_pack, old_pack)
 
 int
@@ -298,6 +328,7 @@ main(void)
 	    TEST(keys_and_values_of_a_map_must_alternate),
 	    TEST(what_nobody_could_read_cannot_be_written),
 	    TEST(a_finished_pack_may_be_finished_again),
+	    TEST(what_was_taken_back_was_never_there),
 	    TEST(an_error_replaces_half_an_answer),
 	    TEST(an_error_also_mends_a_failed_pack_and_cuts_long_text),
 	    TEST(a_copied_object_is_the_same_object),

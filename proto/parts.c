@@ -203,18 +203,83 @@ view_interval(const msgpack_object *map, const char *key, struct interval *out)
 	return view_books(inner, "books", &out->books);
 }
 
+/* Without what is as in `base`, when there is one. */
+static void
+pack_config_members(struct pack *pack, const struct capture_config *c,
+    const struct capture_config *base)
+{
+	if (!base || c->buffer != base->buffer)
+		pack_key_u64(pack, "buffer", c->buffer);
+	if (!base || c->flows != base->flows)
+		pack_key_u64(pack, "flows", c->flows);
+	if (!base || c->error_threshold != base->error_threshold)
+		pack_key_u64(pack, "error_threshold", c->error_threshold);
+	if (!base || c->snaplen != base->snaplen)
+		pack_key_u64(pack, "snaplen", c->snaplen);
+	if (!base || c->timeout_ms != base->timeout_ms)
+		pack_key_u64(pack, "timeout_ms", c->timeout_ms);
+	if (!base || c->promiscuous != base->promiscuous)
+		pack_key_bool(pack, "promiscuous", c->promiscuous);
+	if (!base || strcmp(c->filter, base->filter) != 0)
+		pack_key_str(pack, "filter", c->filter);
+}
+
 void
 pack_key_config(struct pack *pack, const char *key, const struct capture_config *c)
 {
 	pack_key_map(pack, key);
-	pack_key_u64(pack, "buffer", c->buffer);
-	pack_key_u64(pack, "flows", c->flows);
-	pack_key_u64(pack, "error_threshold", c->error_threshold);
-	pack_key_u64(pack, "snaplen", c->snaplen);
-	pack_key_u64(pack, "timeout_ms", c->timeout_ms);
-	pack_key_bool(pack, "promiscuous", c->promiscuous);
-	pack_key_str(pack, "filter", c->filter);
+	pack_config_members(pack, c, NULL);
 	pack_end(pack);
+}
+
+void
+pack_key_config_over(struct pack *pack, const char *key, const struct capture_config *c,
+    const struct capture_config *base)
+{
+	if (capture_config_compare(c, base) == CAPTURE_SAME)
+		return;
+	pack_key_map(pack, key);
+	pack_config_members(pack, c, base);
+	pack_end(pack);
+}
+
+/* What of rc is a fault: with `some`, a key may be missing. */
+static int
+or_missing(int rc, bool some)
+{
+	return some && rc == -ENOENT ? 0 : rc;
+}
+
+static int
+view_config_members(const msgpack_object *inner, struct capture_config *out, bool some)
+{
+	int rc;
+
+	if ((rc = or_missing(
+		 view_u64(inner, "buffer", CAPTURE_BUFFER_MAX, &out->buffer), some)) !=
+		0 ||
+	    (rc = or_missing(view_u64(inner, "flows", CAPTURE_FLOWS_MAX, &out->flows),
+		 some)) != 0 ||
+	    (rc = or_missing(view_u64(inner, "error_threshold",
+				 CAPTURE_ERROR_THRESHOLD_MAX, &out->error_threshold),
+		 some)) != 0 ||
+	    (rc = or_missing(
+		 view_u32(inner, "snaplen", CAPTURE_SNAPLEN_MAX, &out->snaplen),
+		 some)) != 0 ||
+	    (rc = or_missing(view_u32(inner, "timeout_ms", CAPTURE_TIMEOUT_MS_MAX,
+				 &out->timeout_ms),
+		 some)) != 0 ||
+	    (rc = or_missing(
+		 view_bool(inner, "promiscuous", &out->promiscuous), some)) != 0 ||
+	    (rc = or_missing(
+		 view_str(inner, "filter", out->filter, sizeof(out->filter)), some)) !=
+		0)
+		return rc;
+	if (out->buffer < CAPTURE_BUFFER_MIN || out->flows < CAPTURE_FLOWS_MIN ||
+	    out->snaplen < CAPTURE_SNAPLEN_MIN ||
+	    out->timeout_ms < CAPTURE_TIMEOUT_MS_MIN)
+		return -ERANGE;
+	return 0;
 }
 
 int
@@ -226,20 +291,17 @@ view_config(const msgpack_object *map, const char *key, struct capture_config *o
 	if (rc != 0)
 		return rc;
 	memset(out, 0, sizeof(*out));
-	if ((rc = view_u64(inner, "buffer", CAPTURE_BUFFER_MAX, &out->buffer)) != 0 ||
-	    (rc = view_u64(inner, "flows", CAPTURE_FLOWS_MAX, &out->flows)) != 0 ||
-	    (rc = view_u64(inner, "error_threshold", CAPTURE_ERROR_THRESHOLD_MAX,
-		 &out->error_threshold)) != 0 ||
-	    (rc = view_u32(inner, "snaplen", CAPTURE_SNAPLEN_MAX, &out->snaplen)) !=
-		0 ||
-	    (rc = view_u32(
-		 inner, "timeout_ms", CAPTURE_TIMEOUT_MS_MAX, &out->timeout_ms)) != 0 ||
-	    (rc = view_bool(inner, "promiscuous", &out->promiscuous)) != 0 ||
-	    (rc = view_str(inner, "filter", out->filter, sizeof(out->filter))) != 0)
-		return rc;
-	if (out->buffer < CAPTURE_BUFFER_MIN || out->flows < CAPTURE_FLOWS_MIN ||
-	    out->snaplen < CAPTURE_SNAPLEN_MIN ||
-	    out->timeout_ms < CAPTURE_TIMEOUT_MS_MIN)
-		return -ERANGE;
-	return 0;
+	return view_config_members(inner, out, false);
+}
+
+int
+view_config_over(
+    const msgpack_object *map, const char *key, struct capture_config *config)
+{
+	const msgpack_object *inner;
+	int rc = view_map(map, key, &inner);
+
+	if (rc != 0)
+		return or_missing(rc, true);
+	return view_config_members(inner, config, true);
 }

@@ -35,4 +35,11 @@ void pack_key_config(
     struct pack *pack, const char *key, const struct capture_config *c);
 int view_config(const msgpack_object *map, const char *key, struct capture_config *out);
 
+/* The same, without the keys that are as in `base`: what is read over that `base`, which
+ * *config holds before, is the whole again. The key itself may be missing. */
+void pack_key_config_over(struct pack *pack, const char *key,
+    const struct capture_config *c, const struct capture_config *base);
+int view_config_over(
+    const msgpack_object *map, const char *key, struct capture_config *config);
+
 #endif

@@ -216,10 +216,11 @@ serve_loop(struct server *server, enum msg_role role,
 
 int
 serve_child(const char *socket_path, enum msg_role role,
-    serve_handler *const table[MSG_TYPE_MAX], void *ctx)
+    serve_handler *const table[MSG_TYPE_MAX], serve_ready *ready, void *ctx)
 {
 	struct server server = {.lock = PTHREAD_MUTEX_INITIALIZER};
 	struct pack answer;
+	int not_ready = 0;
 	int rc;
 
 	pack_init(&answer);
@@ -232,7 +233,9 @@ serve_child(const char *socket_path, enum msg_role role,
 	rc = nng_pipe_notify(server.sock, NNG_PIPE_EV_REM_POST, pipe_gone, &server);
 	if (rc == 0)
 		rc = dial(&server, socket_path);
-	if (rc == 0)
+	if (rc == 0 && ready)
+		not_ready = ready(ctx);
+	if (rc == 0 && not_ready == 0)
 		rc = serve_loop(&server, role, table, ctx, &answer);
 	/* Also waits for a callback that is running. */
 	nng_close(server.sock);
@@ -240,5 +243,7 @@ out:
 	nng_aio_free(server.aio);
 	pthread_mutex_destroy(&server.lock);
 	pack_fini(&answer);
+	if (not_ready != 0)
+		return not_ready;
 	return rc == NNG_ECANCELED ? 0 : nng_errno(rc);
 }

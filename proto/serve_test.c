@@ -9,8 +9,10 @@
 #include <errno.h>
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/req.h>
+#include <nng/supplemental/util/platform.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -253,6 +255,7 @@ a_request_over_the_size_limit_is_refused(void **state)
 struct child {
 	nng_socket supervisor;
 	pthread_t thread;
+	serve_ready *ready;
 	int rc;
 };
 
@@ -261,7 +264,8 @@ run_child(void *arg)
 {
 	struct child *child = arg;
 
-	child->rc = serve_child(test_socket_path, MSG_ROLE_WORKER, table, state_text);
+	child->rc = serve_child(
+	    test_socket_path, MSG_ROLE_WORKER, table, child->ready, state_text);
 	return NULL;
 }
 
@@ -338,7 +342,7 @@ receive_answer(struct child *child, enum msg_error expected)
 static void
 a_child_answers_one_request_after_the_other(void **state)
 {
-	struct child child;
+	struct child child = {.ready = NULL};
 
 	(void)state;
 	listen_as_supervisor(&child);
@@ -357,7 +361,7 @@ a_child_answers_one_request_after_the_other(void **state)
 static void
 a_child_ends_when_the_supervisor_closes_before_any_request(void **state)
 {
-	struct child child;
+	struct child child = {.ready = NULL};
 
 	(void)state;
 	for (int i = 0; i < 5; i++) {
@@ -374,7 +378,7 @@ a_child_ends_when_the_supervisor_closes_before_any_request(void **state)
 static void
 a_child_ends_when_the_supervisor_closes_while_it_works(void **state)
 {
-	struct child child;
+	struct child child = {.ready = NULL};
 
 	(void)state;
 	listen_as_supervisor(&child);
@@ -389,7 +393,7 @@ a_child_ends_when_the_supervisor_closes_while_it_works(void **state)
 static void
 a_child_does_not_dial_again(void **state)
 {
-	struct child child, other;
+	struct child child = {.ready = NULL}, other = {.ready = NULL};
 	int rc;
 
 	(void)state;
@@ -410,7 +414,7 @@ a_child_does_not_dial_again(void **state)
 static void
 a_child_waits_for_a_supervisor_that_listens_late(void **state)
 {
-	struct child child;
+	struct child child = {.ready = NULL};
 
 	(void)state;
 	start_child(&child);
@@ -424,7 +428,7 @@ a_child_waits_for_a_supervisor_that_listens_late(void **state)
 static void
 a_child_is_not_reached_by_a_message_over_the_limit(void **state)
 {
-	struct child child;
+	struct child child = {.ready = NULL};
 	struct mono before;
 	int calls_before = atomic_load(&calls);
 
@@ -443,6 +447,75 @@ a_child_is_not_reached_by_a_message_over_the_limit(void **state)
 	nng_close(child.supervisor);
 }
 
+static int
+count_threads(void)
+{
+	char line[128];
+	FILE *file = fopen("/proc/self/status", "r");
+	int threads = 0;
+
+	while (file && fgets(line, sizeof(line), file))
+		(void)sscanf(line, "Threads: %d", &threads);
+	if (file)
+		fclose(file);
+	return threads;
+}
+
+static atomic_int threads_when_ready;
+
+static int
+note_threads(void *ctx)
+{
+	atomic_store(&threads_when_ready, count_threads());
+	return ctx == state_text ? 0 : -EINVAL;
+}
+
+static void
+a_child_is_told_once_when_it_has_dialled(void **state)
+{
+	struct child child = {.ready = note_threads};
+	int threads;
+
+	(void)state;
+	atomic_store(&threads_when_ready, 0);
+	listen_as_supervisor(&child);
+	start_child(&child);
+	send_request(&child, MSG_STATUS, 0);
+	receive_answer(&child, MSG_OK);
+	threads = atomic_exchange(&threads_when_ready, 0);
+	assert_true(threads > 0);
+	send_request(&child, MSG_STATUS, 0);
+	receive_answer(&child, MSG_OK);
+	/* A request starts no further thread, and nothing is told again. */
+	assert_int_equal(count_threads(), threads);
+	assert_int_equal(atomic_load(&threads_when_ready), 0);
+	end_child(&child);
+}
+
+static int
+be_not_ready(void *ctx)
+{
+	(void)ctx;
+	/* nng does not take it well when a socket is closed that has only just begun. */
+	nng_msleep(100);
+	return -EPERM;
+}
+
+static void
+a_child_that_is_not_ready_serves_nothing(void **state)
+{
+	const int calls_before = atomic_load(&calls);
+	struct child child = {.ready = be_not_ready};
+
+	(void)state;
+	listen_as_supervisor(&child);
+	start_child(&child);
+	assert_int_equal(pthread_join(child.thread, NULL), 0);
+	assert_int_equal(child.rc, -EPERM);
+	assert_int_equal(atomic_load(&calls), calls_before);
+	nng_close(child.supervisor);
+}
+
 static void
 a_path_too_long_is_told_at_once(void **state)
 {
@@ -452,7 +525,8 @@ a_path_too_long_is_told_at_once(void **state)
 	memset(longer, 'x', sizeof(longer));
 	longer[0] = '/';
 	longer[108] = '\0';
-	assert_int_equal(serve_child(longer, MSG_ROLE_WORKER, table, NULL), -EINVAL);
+	assert_int_equal(
+	    serve_child(longer, MSG_ROLE_WORKER, table, NULL, NULL), -EINVAL);
 }
 
 #define TEST(name) \
@@ -475,6 +549,8 @@ main(void)
 	    TEST(a_child_does_not_dial_again),
 	    TEST(a_child_waits_for_a_supervisor_that_listens_late),
 	    TEST(a_child_is_not_reached_by_a_message_over_the_limit),
+	    TEST(a_child_is_told_once_when_it_has_dialled),
+	    TEST(a_child_that_is_not_ready_serves_nothing),
 	    cmocka_unit_test(a_path_too_long_is_told_at_once),
 	};
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -173,6 +174,16 @@ main_rotation_due(void *arg, int64_t end_ms)
 	manager_rotate_all(arg, end_ms);
 }
 
+/* What a child sends comes in pieces of up to 2 MiB, on any thread of nng. glibc would keep
+ * those for the next time, in an arena per thread, so that a child could make this process
+ * ten megabytes larger; mapped one by one they are given back. */
+static void
+main_return_memory(void)
+{
+	(void)mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+	(void)mallopt(M_TRIM_THRESHOLD, 256 * 1024);
+}
+
 struct watchdog {
 	struct loop *loop;
 	struct loop_timer timer;
@@ -274,6 +285,7 @@ main_run(struct supervisor *supervisor)
 	if (rc != 0)
 		goto out;
 	main_raise_limits();
+	main_return_memory();
 	what = "signals";
 	rc = signals_block();
 	if (rc != 0)
@@ -338,7 +350,7 @@ main_run(struct supervisor *supervisor)
 	rc = main_interfaces(supervisor);
 	if (rc != 0)
 		goto out;
-	manager_report_leftovers(supervisor);
+	manager_take_leftovers(supervisor);
 
 	/* 6. Run. */
 	log_info("supervisor", "version %s, process %d, %zu interfaces, socket %s",

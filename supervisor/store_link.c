@@ -89,8 +89,7 @@ store_link_on_reaped(void *arg, struct child *child, int status)
 {
 	struct store_link *store = arg;
 
-	(void)child;
-	child_exit_text(status, store->last_exit);
+	child_end_text(child, status, store->last_exit);
 	store->last_exit_ms = wall_now().ns / NS_PER_MS;
 	if (!store->closing)
 		log_warn("store", "weir-store ended with %s", store->last_exit);

@@ -32,6 +32,7 @@ children_new(struct children **out, struct loop *loop, int program_dir)
 	children->loop = loop;
 	children->program_dir = program_dir;
 	LIST_INIT(&children->all);
+	child_count_start(children);
 	*out = children;
 	return 0;
 }
@@ -58,10 +59,25 @@ char *
 child_exit_text(int status, char buf[static CHILD_EXIT_TEXT])
 {
 	if (WIFSIGNALED(status))
-		snprintf(buf, CHILD_EXIT_TEXT, "signal %d (%s)", WTERMSIG(status),
-		    strsignal(WTERMSIG(status)));
+		snprintf(buf, CHILD_EXIT_TEXT, "signal %d (%s)%s", WTERMSIG(status),
+		    strsignal(WTERMSIG(status)),
+		    WTERMSIG(status) == SIGSYS
+			? ": its sandbox refused a system call; the log names it"
+			: "");
 	else
 		snprintf(buf, CHILD_EXIT_TEXT, "exit code %d", WEXITSTATUS(status));
+	return buf;
+}
+
+char *
+child_end_text(const struct child *child, int status, char buf[static CHILD_EXIT_TEXT])
+{
+	size_t used;
+
+	child_exit_text(status, buf);
+	used = strlen(buf);
+	if (child->killed && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+		snprintf(buf + used, CHILD_EXIT_TEXT - used, ": %s", child->killed);
 	return buf;
 }
 
@@ -179,9 +195,12 @@ child_on_lifeline(void *arg)
 	ssize_t n = read(child->alive_fd, &byte, 1);
 
 	/* Nobody writes into a lifeline but a child that means harm: reading on would keep
-	 * this loop busy for as long as it likes. */
-	if (n > 0)
+	 * this loop busy for as long as it likes. Its death is told by the signal then. */
+	if (n > 0) {
+		loop_unwatch(child->children->loop, child->alive);
+		child->alive = NULL;
 		child_kill(child, "it wrote into its lifeline");
+	}
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
 		child_is_dead(child);
 }
@@ -189,7 +208,11 @@ child_on_lifeline(void *arg)
 static void
 child_on_close_timer(void *arg)
 {
-	child_kill(arg, "it did not end when its pipe was closed");
+	const struct child *child = arg;
+
+	child_kill(arg,
+	    child->closed ? "it did not end when its pipe was closed"
+			  : "it has closed its pipe and lives on");
 }
 
 /* "weir-worker eth0": no interface's name has a space. */
@@ -300,11 +323,11 @@ child_close(struct child *child)
 void
 child_kill(struct child *child, const char *why)
 {
-	if (child->reaped || child->dead)
+	if (child->reaped || child->dead || child->killed)
 		return;
 	log_iface_err("child", child->iface, "%s: process %d is killed: %s",
 	    child->program, (int)child->pid, why);
-	child->killed = true;
+	child->killed = why;
 	kill(child->pid, SIGKILL);
 }
 
@@ -377,6 +400,7 @@ children_free(struct children *children)
 
 	if (!children)
 		return 0;
+	child_count_stop(children);
 	children->gone = NULL;
 	LIST_FOREACH(child, &children->all, entry) {
 		child_disown(child);
@@ -418,5 +442,5 @@ child_connected(const struct child *child)
 bool
 child_was_killed(const struct child *child)
 {
-	return child->killed;
+	return child->killed != NULL;
 }

@@ -5,7 +5,9 @@
  * A child that misses a deadline is asked once more with a ping; when that is not
  * answered either, or when an answer breaks the protocol, it is killed. While a request
  * with a longer allowance is under way, that one's deadline is what counts: a child
- * answers one request after the other.
+ * answers one request after the other. It is killed, too, when it answers pings and nothing
+ * else for CHILD_SILENT_MS, when it answers more than it was asked, and when it lives on
+ * without its pipe.
  *
  * Threads: the loop's. */
 #ifndef WEIR_SUPERVISOR_CHILD_H
@@ -17,7 +19,10 @@
 
 #define CHILD_PING_MS 2000
 #define CHILD_CLOSE_MS 5000 /* from the closed pipe to the kill */
-#define CHILD_EXIT_TEXT 96
+#define CHILD_SILENT_MS 10000
+#define CHILD_HANG_UP_MS 500 /* from the pipe that it has closed to the kill */
+#define CHILD_COUNT_MS 2000 /* between two looks at who answers too much */
+#define CHILD_EXIT_TEXT 160
 
 struct children; /* all processes that were started and are not gone */
 struct child;
@@ -79,6 +84,7 @@ void child_ask_cancel(struct child_ask *ask);
 /* Closes the pipe, upon which the child ends; asks under way end with -ECONNRESET. */
 void child_close(struct child *child);
 
+/* `why` is a constant; the first one counts. */
 void child_kill(struct child *child, const char *why);
 
 pid_t child_pid(const struct child *child);
@@ -88,5 +94,9 @@ bool child_was_killed(const struct child *child); /* by child_kill */
 
 /* "signal 9 (Killed)", "exit code 1" */
 char *child_exit_text(int status, char buf[static CHILD_EXIT_TEXT]);
+/* The same of a child that was reaped, and why it was killed: "signal 9 (Killed): its answer
+ * breaks the protocol". */
+char *child_end_text(
+    const struct child *child, int status, char buf[static CHILD_EXIT_TEXT]);
 
 #endif

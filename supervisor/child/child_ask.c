@@ -47,6 +47,10 @@ child_missed_deadline(struct child *child, const struct child_ask *missed)
 	log_iface_warn("child", child->iface, "%s: no answer to %s within %lld ms",
 	    child->program, msg_policy(missed->type)->name,
 	    (long long)missed->allowance_ms);
+	if (child->silent_since.ns == 0)
+		child->silent_since = mono_now();
+	else if (mono_ms_between(child->silent_since, mono_now()) >= CHILD_SILENT_MS)
+		child_kill(child, "it answers pings and nothing else");
 	child_ping(child);
 }
 
@@ -65,6 +69,8 @@ child_on_answer(void *arg, int rc, struct reply *reply)
 		child_missed_deadline(child, ask);
 	else if (rc == -EPROTO)
 		child_kill(child, "its answer breaks the protocol");
+	else if (rc == 0 && ask->type != MSG_PING)
+		child->silent_since = (struct mono){0};
 	free(ask);
 	if (done)
 		done(done_arg, rc, reply);
@@ -95,6 +101,7 @@ child_ask(struct child_ask **out, struct child *child, enum msg_type type,
 		free(ask);
 		return rc;
 	}
+	child->asked++;
 	LIST_INSERT_HEAD(&child->asks, ask, entry);
 	if (out)
 		*out = ask;

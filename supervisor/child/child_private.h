@@ -1,5 +1,6 @@
 /* What the files of a child share: child.c (the process), child_socket.c (the socket, its
- * pipe, their end), child_ask.c (requests and missed deadlines). */
+ * pipe, their end), child_ask.c (requests and missed deadlines), child_count.c (answers that
+ * were not asked for). */
 #ifndef WEIR_SUPERVISOR_CHILD_PRIVATE_H
 #define WEIR_SUPERVISOR_CHILD_PRIVATE_H
 
@@ -39,7 +40,9 @@ struct child {
 	bool closed; /* for its owner: nothing is asked any more */
 	bool dead;
 	bool reaped;
-	bool killed;
+	const char *killed; /* why; NULL: it was not */
+	struct mono silent_since; /* 0: its last answer came in time */
+	uint64_t asked; /* requests that were given to nng, pings included */
 	bool has_socket;
 	bool closing_socket; /* the closer runs */
 	nng_socket socket;
@@ -54,8 +57,9 @@ struct child {
 	struct loop_timer close_timer;
 	LIST_HEAD(, child_ask) asks;
 	struct child_ask *ping;
-	pthread_mutex_t lock; /* of pid, against the pipe callback */
+	pthread_mutex_t lock; /* of what follows, against the pipe callbacks */
 	pid_t pid;
+	int pipe; /* the one that it has dialled; 0: not yet */
 };
 
 struct children {
@@ -63,6 +67,7 @@ struct children {
 	int program_dir;
 	bool pipe_logs;
 	uint32_t next_socket;
+	struct loop_timer count_timer;
 	LIST_HEAD(, child) all;
 	void (*gone)(void *arg);
 	void *arg;
@@ -98,5 +103,11 @@ void child_close_for_owner(struct child *child);
 
 /* Ends them in truth: there is no pipe any more. */
 void child_drop_asks(struct child *child);
+
+/* child_count.c */
+
+/* Looks from time to time, until the children are freed. */
+void child_count_start(struct children *children);
+void child_count_stop(struct children *children);
 
 #endif

@@ -31,15 +31,22 @@ child_pipe_pid(nng_pipe pipe)
 	return nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_PID, &peer) == 0 ? peer : 0;
 }
 
-static bool
-child_is_peer(struct child *child, nng_pipe pipe)
+/* NULL, or why not. One pipe per process, for its whole life: of several, one could be
+ * closed and the rest still carry messages when the socket is closed. */
+static const char *
+child_take_pipe(struct child *child, nng_pipe pipe)
 {
-	pid_t pid;
+	const char *why_not = NULL;
 
 	pthread_mutex_lock(&child->lock);
-	pid = child->pid;
+	if (child->pid <= 0 || child_pipe_pid(pipe) != (uint64_t)child->pid)
+		why_not = "not the one started";
+	else if (child->pipe != 0)
+		why_not = "it has a pipe, or had one";
+	else
+		child->pipe = nng_pipe_id(pipe);
 	pthread_mutex_unlock(&child->lock);
-	return pid > 0 && child_pipe_pid(pipe) == (uint64_t)pid;
+	return why_not;
 }
 
 /* On a thread of nng, before the pipe is used for anything. */
@@ -47,13 +54,14 @@ static void
 child_pipe_check(nng_pipe pipe, nng_pipe_ev event, void *arg)
 {
 	struct child *child = arg;
+	const char *why_not = child_take_pipe(child, pipe);
 
 	(void)event;
-	if (child_is_peer(child, pipe))
+	if (!why_not)
 		return;
 	log_iface_warn("child", child->iface,
-	    "%s: refused process %llu at its socket: not the one started",
-	    child->program, (unsigned long long)child_pipe_pid(pipe));
+	    "%s: refused process %llu at its socket: %s", child->program,
+	    (unsigned long long)child_pipe_pid(pipe), why_not);
 	nng_pipe_close(pipe);
 }
 
@@ -71,10 +79,14 @@ static void
 child_pipe_removed(nng_pipe pipe, nng_pipe_ev event, void *arg)
 {
 	struct child *child = arg;
+	bool its_own;
 
 	(void)event;
+	pthread_mutex_lock(&child->lock);
+	its_own = child->pipe == nng_pipe_id(pipe);
+	pthread_mutex_unlock(&child->lock);
 	/* Also told of pipes that were refused. */
-	if (child_is_peer(child, pipe))
+	if (its_own)
 		loop_post(child->children->loop, &child->disconnection);
 }
 
@@ -154,6 +166,10 @@ child_on_disconnection(void *arg)
 	struct child *child = arg;
 
 	child->pipe_gone = true;
+	/* A process that dies loses its pipe before its lifeline ends. */
+	if (!child->closed && !child->dead)
+		loop_timer_set(
+		    child->children->loop, &child->close_timer, CHILD_HANG_UP_MS);
 	child_settle(child);
 }
 

@@ -250,6 +250,17 @@ a_child_that_dies_with_a_request_ends_it_at_once(void **state)
 }
 
 static void
+an_end_by_the_sandbox_says_that_the_log_names_the_call(void **state)
+{
+	char text[CHILD_EXIT_TEXT];
+
+	(void)state;
+	assert_string_equal(child_exit_text(SIGSYS, text),
+	    "signal 31 (Bad system call): its sandbox refused a system call; the log "
+	    "names it");
+}
+
+static void
 the_death_of_an_idle_child_is_noticed(void **state)
 {
 	struct mono begin;
@@ -553,6 +564,7 @@ main(int argc, char **argv)
 	    TEST(a_child_answers_also_what_was_asked_before_it_dialled),
 	    TEST(an_error_of_the_child_is_an_answer),
 	    TEST(a_child_that_dies_with_a_request_ends_it_at_once),
+	    cmocka_unit_test(an_end_by_the_sandbox_says_that_the_log_names_the_call),
 	    TEST(the_death_of_an_idle_child_is_noticed),
 	    TEST(a_missed_deadline_is_followed_by_a_ping_before_the_kill),
 	    TEST(while_a_longer_request_is_under_way_its_deadline_counts),

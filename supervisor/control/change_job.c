@@ -9,6 +9,9 @@
 #include "supervisor/supervisor.h"
 
 #define CHANGE_PROBES_MAX 8 /* processes at the same time */
+/* Each has the rings of a whole capture: together no more than this, and a larger one alone,
+ * so that none fails for want of memory that another one holds. */
+#define CHANGE_RINGS_MAX (UINT64_C(64) * 1024 * 1024)
 
 static size_t change_jobs; /* main thread */
 
@@ -216,14 +219,15 @@ change_on_probed(void *arg, const struct probe_result *result)
 
 	part->probe = NULL;
 	job->probes--;
+	job->rings -= part->rings;
 	if (result->reason[0] == '\0')
 		change_part_end(part, CHANGE_PLANNED, "", "");
 	else if (strcmp(result->reason, "no_such_device") == 0)
 		change_part_end(part, CHANGE_PLANNED, "",
 		    "waits for the interface: it is not there");
 	else if (strcmp(result->reason, "down") == 0)
-		change_part_end(
-		    part, CHANGE_PLANNED, "", "waits for the interface: it is down");
+		change_part_end(part, CHANGE_PLANNED, "",
+		    part->in_place ? "" : "waits for the interface: it is down");
 	else
 		change_part_end(part, CHANGE_WILL_FAIL, result->reason, result->text);
 	change_probe_next(job);
@@ -241,12 +245,16 @@ change_probe_next(struct change_job *job)
 
 		if (!part->to_probe)
 			continue;
+		part->rings = part->to_probe->buffer;
+		if (job->probes > 0 && job->rings + part->rings > CHANGE_RINGS_MAX)
+			return;
 		rc = probe_start(&part->probe, supervisor, &part->iface, part->to_probe,
 		    change_on_probed, part);
 		free(part->to_probe);
 		part->to_probe = NULL;
 		if (rc == 0) {
 			job->probes++;
+			job->rings += part->rings;
 			continue;
 		}
 		change_part_end(part, CHANGE_WILL_FAIL, msg_error_name(MSG_E_FAILED),

@@ -15,7 +15,7 @@
 #define CHANGE_MS 20000
 
 /* Requests that wait at the same time; the other contexts are for those who look. */
-#define CHANGE_JOBS_MAX (CONTROL_CONTEXTS / 4)
+#define CHANGE_JOBS_MAX (CONTROL_REQUESTS / 4)
 
 enum change_result {
 	CHANGE_PENDING = 0,
@@ -34,12 +34,14 @@ struct change_part {
 	const char *action; /* static */
 	const char *keys[CAPTURE_CONFIG_KEYS]; /* static */
 	size_t key_count;
+	bool in_place; /* nothing is opened again, so its interface may be down */
 	enum change_result result;
 	char error[32];
 	char text[4 * MSG_TEXT_MAX + 1];
 	struct settle_wait wait;
 	struct capture_config *to_probe; /* owned; NULL: none, or its probe has begun */
 	struct probe *probe;
+	uint64_t rings; /* bytes that its probe may take */
 };
 
 struct change_job {
@@ -50,6 +52,7 @@ struct change_job {
 	struct loop_timer timer; /* private from here */
 	size_t pending;
 	size_t probes; /* under way */
+	uint64_t rings; /* of theirs */
 	size_t count;
 	size_t room;
 	struct change_part parts[];

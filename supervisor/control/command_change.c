@@ -44,6 +44,8 @@ change_wanted(struct request *request, bool enable)
 
 	if (!commands_ifaces(request, &names, &count))
 		return;
+	if (enable && !view_get(request->msg.body, "ifaces"))
+		manager_forget_disabled(supervisor);
 	job = change_job_new(request, count);
 	for (size_t i = 0; job && i < count; i++) {
 		struct worker *worker = manager_find(supervisor, names[i].s);
@@ -81,11 +83,39 @@ command_disable(struct request *request)
  */
 
 static void
+change_no_room(struct change_part *part)
+{
+	part->result = part->job->dry_run ? CHANGE_WILL_FAIL : CHANGE_FAILED;
+	snprintf(part->error, sizeof(part->error), "%s", msg_error_name(MSG_E_BUSY));
+	snprintf(part->text, sizeof(part->text),
+	    "no more than %d interfaces can be counted; it is taken when there is room",
+	    WORKERS_MAX);
+}
+
+/* Whether a worker that counts goes on with another filter, which is attached to the capture
+ * that it has. */
+static bool
+change_is_in_place(struct change_part *part, const struct plan_part *planned)
+{
+	const struct worker *worker =
+	    manager_find(part->job->request->ctx, planned->iface.s);
+
+	return worker && worker->child && worker->enabled && !worker->link.lost &&
+	    worker->state == WORKER_ACTIVE &&
+	    capture_config_compare(&worker->applied, &planned->entry->capture) !=
+	    CAPTURE_REOPEN;
+}
+
+static void
 change_begin(struct change_part *part, const struct plan_part *planned)
 {
 	bool removed = planned->action == PLAN_REMOVED;
 
-	if (planned->action == PLAN_KEPT)
+	if (!removed)
+		part->in_place = change_is_in_place(part, planned);
+	if (planned->error == -E2BIG)
+		change_no_room(part);
+	else if (planned->action == PLAN_KEPT)
 		part->result = CHANGE_UNCHANGED;
 	else if (!part->job->dry_run)
 		change_job_settle(part, removed ? SETTLE_REMOVED : SETTLE_ENABLED);
@@ -96,7 +126,7 @@ change_begin(struct change_part *part, const struct plan_part *planned)
 }
 
 static void
-change_plan(struct change_job *job, const struct plan *plan)
+change_plan(struct change_job *job, struct plan *plan)
 {
 	/* What cannot be allocated is told by its part, which finds no worker. */
 	int rc = job->dry_run ? 0 : manager_apply(job->request->ctx, plan);

@@ -13,7 +13,7 @@
 #define ROTATE_MS 20000
 
 /* Requests that wait at the same time; the other contexts are for those who look. */
-#define ROTATE_JOBS_MAX (CONTROL_CONTEXTS / 2)
+#define ROTATE_JOBS_MAX (CONTROL_REQUESTS / 2)
 static size_t rotate_jobs; /* main thread */
 
 struct rotate_part {

@@ -1,11 +1,12 @@
 /* `status`: all workers and the store are asked at the same time; the answer goes out when
  * each has answered or missed its deadline. Nothing is changed anywhere. */
+#include <limits.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "proto/parts.h"
 #include "supervisor/control/commands.h"
 #include "supervisor/control/gather.h"
-#include "supervisor/manager/manager.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/iface/worker.h"
 
@@ -71,7 +72,7 @@ status_pack_link(struct pack *pack, const struct worker *worker)
 		pack_key_u64(pack, "promiscuity", link->promiscuity);
 	else
 		pack_key_nil(pack, "promiscuity");
-	if (link && link_offload(link->name.s, offload) == 0)
+	if (link && links_offload(worker->supervisor->links, link->index, offload) == 0)
 		pack_key_str(pack, "offload", offload);
 	else
 		pack_key_nil(pack, "offload");
@@ -82,7 +83,16 @@ status_pack_link(struct pack *pack, const struct worker *worker)
 static void
 status_pack_warnings(struct pack *pack, const struct worker *worker)
 {
+	char text[PATH_MAX + RECORDS_NAME_SIZE + 96];
+
 	pack_key_array(pack, "warnings");
+	if (worker->set_aside[0] != '\0') {
+		snprintf(text, sizeof(text),
+		    "its records could not be taken over; they are kept as %s/%s and "
+		    "counting began anew",
+		    worker->supervisor->runtime.records, worker->set_aside);
+		pack_str(pack, text);
+	}
 	if (worker->link.overlap[0] != '\0')
 		pack_str(pack, worker->link.overlap);
 	if (worker_link_unmatched(worker))
@@ -94,7 +104,7 @@ status_pack_warnings(struct pack *pack, const struct worker *worker)
 
 static void
 status_pack_worker(
-    struct pack *pack, const struct worker *worker, const struct gather_part *part)
+    struct pack *pack, const struct gather_part *part, const struct worker *worker)
 {
 	const struct child *child = worker->child;
 	bool wanted = worker->enabled && !worker->leaving;
@@ -103,7 +113,6 @@ status_pack_worker(
 	const char *text;
 	enum worker_state state = worker_shown_state(worker, &reason, &text);
 
-	pack_key_map(pack, worker->iface.s);
 	pack_key_str(pack, "wanted", wanted ? "enabled" : "disabled");
 	if (worker->leaving)
 		pack_key_bool(pack, "leaving", true);
@@ -123,7 +132,6 @@ status_pack_worker(
 	status_pack_warnings(pack, worker);
 	pack_key_config(pack, "config", &worker->config);
 	gather_pack(pack, "worker", "worker_error", part, child);
-	pack_end(pack);
 }
 
 static void
@@ -135,16 +143,7 @@ status_finish(struct gather *gather)
 	pack_answer(pack, MSG_STATUS);
 	status_pack_supervisor(pack, supervisor);
 	status_pack_store(pack, &supervisor->store, &gather->store);
-	pack_key_map(pack, "ifaces");
-	for (size_t i = 0; i < gather->count; i++) {
-		/* It may have been removed while the others were asked. */
-		const struct worker *worker =
-		    manager_find(supervisor, gather->parts[i].iface.s);
-
-		if (worker)
-			status_pack_worker(pack, worker, &gather->parts[i]);
-	}
-	pack_end(pack);
+	gather_pack_ifaces(gather, pack, status_pack_worker);
 }
 
 void

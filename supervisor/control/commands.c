@@ -51,6 +51,9 @@ static bool
 commands_named(struct request *request, const msgpack_object *list,
     struct iface_name *names, size_t *count)
 {
+	bool again = false;
+
+	(void)view_bool(request->msg.body, "again", &again);
 	*count = 0;
 	for (uint32_t i = 0; i < list->via.array.size; i++) {
 		const msgpack_object *object = &list->via.array.ptr[i];
@@ -63,6 +66,8 @@ commands_named(struct request *request, const msgpack_object *list,
 		}
 		if (!commands_is_name(object, &names[*count]) ||
 		    !manager_find(request->ctx, names[*count].s)) {
+			if (again)
+				continue;
 			commands_refuse(request, MSG_E_UNKNOWN_IFACE, NULL,
 			    object->via.str.ptr, object->via.str.size);
 			return false;

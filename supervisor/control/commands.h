@@ -22,8 +22,9 @@ request_handler command_reload;
 struct supervisor;
 struct worker;
 
-/* The interfaces a request is about: those it names under "ifaces", or all. *out is an
- * array of *count names that the caller frees. False when it was refused, and answered. */
+/* The interfaces a request is about: those it names under "ifaces" (with "again", those of
+ * them that are still configured), or all. *out is an array of *count names that the caller
+ * frees. False when it was refused, and answered. */
 struct iface_name;
 bool commands_ifaces(struct request *request, struct iface_name **out, size_t *count);
 

@@ -9,7 +9,7 @@
 #include "proto/view.h"
 #include "supervisor/loop/loop.h"
 
-#define CONTROL_CONTEXTS 64 /* requests at the same time; more wait in nng */
+#define CONTROL_REQUESTS 64 /* at the same time; more wait */
 
 struct control;
 
@@ -32,9 +32,8 @@ void request_answer(struct request *request);
 int control_new(struct control **out, struct loop *loop, const char *path, gid_t gid,
     request_handler *const table[MSG_TYPE_MAX], void *ctx);
 
-/* Takes the socket's path away; the process must end now. The socket itself is closed by
- * that: nng may stand still when a socket is closed while a message arrives (child.c), and
- * clients send when they like. So this memory, and the loop's, stay in use. */
+/* Takes the socket's path away; the process must end now. Requests may still be under way,
+ * and with them this memory, and the loop's, stay in use. */
 void control_end(struct control *control);
 
 #endif

@@ -15,6 +15,7 @@ struct gather_part {
 	struct gather *gather; /* private */
 	struct iface_name iface; /* "" for the store */
 	int rc; /* 0, or why there is no reply */
+	bool left_out; /* private */
 	struct reply *reply; /* freed with the gather */
 };
 
@@ -35,10 +36,19 @@ struct gather {
 void gather_start(struct request *request, struct pack *question, int64_t allowance_ms,
     bool and_store, void (*finish)(struct gather *gather));
 
+/* Writes "ifaces", of each interface that is still configured the map that pack_one() fills,
+ * as far as a message has room, and "left_out", the names of the rest, when there is one:
+ * clients ask again for these (PROTOCOL.md). What else the answer has must be small. */
+void gather_pack_ifaces(struct gather *gather, struct pack *pack,
+    void (*pack_one)(struct pack *pack, const struct gather_part *part,
+	const struct worker *worker));
+
 /* Why there is no reply that went well. */
 const char *gather_why_not(const struct gather_part *part, const struct child *child);
 
-/* The reply's map under the key, relayed, or nil and, under error_key, why not. */
+/* The reply's map under the key, relayed, or nil and, under error_key, why not. A reply that
+ * is larger than a child has any reason to make is none, so that a part is always small. */
+#define GATHER_REPLY_MAX (64 * 1024)
 void gather_pack(struct pack *pack, const char *key, const char *error_key,
     const struct gather_part *part, const struct child *child);
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/account.h"
+#include "common/shell.h"
 #include "supervisor/child/listen.h"
 #include "supervisor/host/runtime.h"
 
@@ -21,7 +22,7 @@ struct settings_faults {
 static void __attribute__((format(printf, 2, 3)))
 settings_fault(struct settings_faults *faults, const char *format, ...)
 {
-	char line[PATH_MAX + 512];
+	char line[PATH_MAX * 6];
 	va_list ap;
 
 	va_start(ap, format);
@@ -35,12 +36,17 @@ static void
 settings_user(struct settings_faults *faults, const char *key, const char *user,
     const char *home, uid_t *uid, gid_t *gid)
 {
-	if (account_user(user, uid, gid) != 0)
+	int rc = account_user(user, uid, gid);
+
+	if (rc == -ENOENT)
 		settings_fault(faults,
 		    "%s: there is no user '%s'; create it: useradd --system "
 		    "--user-group --home-dir %s --no-create-home --shell "
 		    "/usr/sbin/nologin %s",
 		    key, user, home, user);
+	else if (rc != 0)
+		settings_fault(faults, "%s: the user '%s' cannot be looked up: %s", key,
+		    user, strerror(-rc));
 	else if (*uid == 0 || *gid == 0)
 		settings_fault(faults,
 		    "%s: '%s' is root or in its group; choose another user", key, user);
@@ -50,10 +56,18 @@ static void
 settings_group(
     struct settings_faults *faults, const char *key, const char *group, gid_t *gid)
 {
-	if (account_group(group, gid) != 0)
+	int rc = account_group(group, gid);
+
+	if (rc == -ENOENT)
 		settings_fault(faults,
 		    "%s: there is no group '%s'; create it: groupadd --system %s", key,
 		    group, group);
+	else if (rc != 0)
+		settings_fault(faults, "%s: the group '%s' cannot be looked up: %s",
+		    key, group, strerror(-rc));
+	else if (*gid == 0)
+		settings_fault(
+		    faults, "%s: '%s' is root's group; choose another one", key, group);
 }
 
 /* A worker dials its socket after it has become its user, so every directory above the
@@ -63,6 +77,7 @@ settings_runtime_reachable(struct settings_faults *faults, const struct config *
     const struct settings *settings)
 {
 	char path[PATH_MAX];
+	char quoted[PATH_MAX * 4 + 8];
 	struct stat st;
 
 	snprintf(path, sizeof(path), "%s", config->runtime);
@@ -70,13 +85,16 @@ settings_runtime_reachable(struct settings_faults *faults, const struct config *
 	     slash = strrchr(path, '/')) {
 		*slash = '\0';
 		if (stat(path, &st) < 0) {
-			if (errno != ENOENT)
+			if (errno != ENOENT) {
 				settings_fault(
 				    faults, "runtime: %s: %s", path, strerror(errno));
-			else
-				settings_fault(faults,
-				    "runtime: the directory %s does not exist; create it",
-				    path);
+				return;
+			}
+			shell_quote(quoted, sizeof(quoted), path);
+			settings_fault(faults,
+			    "runtime: the directory %s does not exist; create it: mkdir "
+			    "-p %s",
+			    path, quoted);
 			return;
 		}
 		if ((st.st_mode & S_IXOTH) == 0 &&

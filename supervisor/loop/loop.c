@@ -120,6 +120,19 @@ loop_unwatch(struct loop *loop, struct loop_watch *watch)
 }
 
 void
+loop_watch_for(struct loop *loop, struct loop_watch *watch, unsigned what)
+{
+	struct epoll_event event = {.data.ptr = watch};
+
+	if (what & LOOP_READABLE)
+		event.events |= EPOLLIN;
+	if (what & LOOP_WRITABLE)
+		event.events |= EPOLLOUT;
+	/* Changing what is there needs no memory. */
+	epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, watch->fd, &event);
+}
+
+void
 loop_timer_set(struct loop *loop, struct loop_timer *timer, int64_t ms)
 {
 	struct loop_timer *before;
@@ -143,6 +156,17 @@ loop_timer_clear(struct loop *loop, struct loop_timer *timer)
 		return;
 	timer->armed = false;
 	TAILQ_REMOVE(&loop->timers, timer, entry);
+}
+
+int64_t
+loop_timer_left_ms(const struct loop_timer *timer)
+{
+	int64_t left;
+
+	if (!timer->armed)
+		return -1;
+	left = mono_ms_between(mono_now(), timer->at);
+	return left > 0 ? left : 0;
 }
 
 void

@@ -51,9 +51,17 @@ int loop_watch_fd(struct loop *loop, int fd, void (*ready)(void *arg), void *arg
     struct loop_watch **out);
 void loop_unwatch(struct loop *loop, struct loop_watch *watch);
 
+/* What `ready` is called for from now on: a set of these, at first LOOP_READABLE. That the
+ * other end has hung up is told whatever is asked for. */
+#define LOOP_READABLE 1U
+#define LOOP_WRITABLE 2U
+void loop_watch_for(struct loop *loop, struct loop_watch *watch, unsigned what);
+
 /* Arms the timer to fire once, `ms` from now; again if it was armed. */
 void loop_timer_set(struct loop *loop, struct loop_timer *timer, int64_t ms);
 void loop_timer_clear(struct loop *loop, struct loop_timer *timer);
+/* Until it fires; -1 when it is not armed. */
+int64_t loop_timer_left_ms(const struct loop_timer *timer);
 
 /* Has `post` run on the loop's thread. Any thread; nothing happens when it is queued
  * already. */

@@ -8,13 +8,17 @@
  *	worker.crash-at-start      crashes before it serves (stays)
  *	worker.damaged             ends with CHILD_EXIT_RECORDS when there are records
  *	worker.gone                says that its interface is gone (stays)
+ *	worker.read-failed         says that it cannot read from it (stays)
+ *	worker.unborn              ends before it has made any records (stays)
  *	store.die-after-append     makes the map durable, dies before it answers
  *	store.die-at-append
  *	store.fail                 refuses to append (stays)
  *	store.slow                 answers the next append after 3 s
+ *	store.slow-flush           flushes after 3 s
  *
  * The worker counts 10 packets per command and keeps the sum in $WEIR_FAKE_DIR/counted-NAME;
- * the store writes a line per map to $WEIR_FAKE_DIR/stored. */
+ * the store writes a line per map to $WEIR_FAKE_DIR/stored, which ends with "link" if what
+ * the interface counted is known. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -145,16 +149,22 @@ static void
 fake_worker_status(void *ctx, const struct msg *request, struct pack *answer)
 {
 	struct interval running;
-	bool gone = fake_asked("worker.gone", true);
+	const char *reason = "";
+	const char *text = "";
+	const char *state = disabled ? "uninitialized" : "active";
 
 	(void)ctx;
+	if (fake_asked("worker.gone", true)) {
+		reason = "gone";
+		text = "The interface\ndisappeared";
+	} else if (fake_asked("worker.read-failed", true)) {
+		reason = "read_failed";
+		text = "recvfrom: Network is down";
+	}
 	pack_answer(answer, request->type);
-	pack_key_str(answer, "state",
-	    gone           ? "error"
-		: disabled ? "uninitialized"
-			   : "active");
-	pack_key_str(answer, "reason", gone ? "gone" : "");
-	pack_key_str(answer, "reason_text", gone ? "The interface\ndisappeared" : "");
+	pack_key_str(answer, "state", reason[0] != '\0' ? "error" : state);
+	pack_key_str(answer, "reason", reason);
+	pack_key_str(answer, "reason_text", text);
 	pack_key_u64(answer, "file_id", records.file_id);
 	pack_key_u64(answer, "seq", records.seq);
 	if (records.frozen != 0) {
@@ -280,6 +290,33 @@ fake_worker_update(void *ctx, const struct msg *request, struct pack *answer)
 	pack_key_str(answer, "reason_text", "");
 }
 
+/* As much as one may: two of these have no room in one message. */
+static void
+fake_worker_flows(void *ctx, const struct msg *request, struct pack *answer)
+{
+	static char chunk[MSG_CHUNK_MAX];
+
+	(void)ctx;
+	pack_answer(answer, request->type);
+	pack_key_u64(answer, "flows", FAKE_CHUNKS);
+	pack_key_u64(answer, "matched", FAKE_CHUNKS);
+	pack_key_bin(answer, "chunk", chunk, sizeof(chunk));
+}
+
+/* Far more than one has reason to: forty texts that become four times as long. */
+static void
+fake_worker_errors(void *ctx, const struct msg *request, struct pack *answer)
+{
+	char text[4096];
+
+	(void)ctx;
+	memset(text, '\n', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	pack_answer(answer, request->type);
+	for (int i = 0; i < 40; i++)
+		pack_key_str(answer, "filter", text);
+}
+
 static int
 fake_worker_start(void)
 {
@@ -288,6 +325,8 @@ fake_worker_start(void)
 	void *data;
 	size_t len;
 
+	if (fake_asked("worker.unborn", true))
+		return CHILD_EXIT_FAILED;
 	if (frame_read(CHILD_FD_START, &data, &len) != 0 ||
 	    msg_parse(&first, data, len) != 0)
 		return CHILD_EXIT_FAILED;
@@ -416,9 +455,10 @@ fake_store_append(void *ctx, const struct msg *request, struct pack *answer)
 		pack_key_str(answer, "result", "more");
 		return;
 	}
-	snprintf(line, sizeof(line), "%s%" PRId64 " %" PRId64 " %" PRIu64 " %s\n", map,
-	    parts->interval.begin_ms, parts->interval.end_ms,
-	    parts->interval.books.received.packets, parts->chunks);
+	snprintf(line, sizeof(line), "%s%" PRId64 " %" PRId64 " %" PRIu64 " %s %s\n",
+	    map, parts->interval.begin_ms, parts->interval.end_ms,
+	    parts->interval.books.received.packets, parts->chunks,
+	    parts->interval.link.known ? "link" : "-");
 	memset(parts, 0, sizeof(*parts));
 	fake_append_line("stored", line);
 	if (fake_asked("store.die-after-append", false))
@@ -439,6 +479,8 @@ static void
 fake_store_flush(void *ctx, const struct msg *request, struct pack *answer)
 {
 	(void)ctx;
+	if (fake_asked("store.slow-flush", true))
+		sleep(3);
 	fake_append_line("flushed", "1\n");
 	pack_answer(answer, request->type);
 }
@@ -450,6 +492,8 @@ static serve_handler *const worker_table[MSG_TYPE_MAX] = {
     [MSG_RELEASE] = fake_worker_release,
     [MSG_DISABLE] = fake_worker_disable,
     [MSG_UPDATE] = fake_worker_update,
+    [MSG_FLOWS] = fake_worker_flows,
+    [MSG_ERRORS] = fake_worker_errors,
 };
 
 static serve_handler *const store_table[MSG_TYPE_MAX] = {
@@ -476,6 +520,6 @@ main(int argc, char **argv)
 	if (lifeline_watch() != 0)
 		return CHILD_EXIT_FAILED;
 	rc = serve_child(argv[2], worker ? MSG_ROLE_WORKER : MSG_ROLE_STORE,
-	    worker ? worker_table : store_table, NULL);
+	    worker ? worker_table : store_table, NULL, NULL);
 	return rc == 0 ? 0 : CHILD_EXIT_FAILED;
 }

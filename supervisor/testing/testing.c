@@ -288,13 +288,14 @@ daemon_stored(struct daemon *daemon, const char *iface)
 		int64_t begin_ms;
 		int64_t end_ms;
 		uint64_t packets;
+		char link[8];
 
 		assert_int_equal(sscanf(line,
 				     "%31s %" SCNu64 " %" SCNu64 " %" SCNd64 " %" SCNd64
-				     " %" SCNu64 " %127s",
+				     " %" SCNu64 " %127s %7s",
 				     name, &file_id, &rotation, &begin_ms, &end_ms,
-				     &packets, chunks),
-		    7);
+				     &packets, chunks, link),
+		    8);
 		if (strcmp(name, iface) != 0)
 			continue;
 		snprintf(want, sizeof(want),
@@ -306,8 +307,10 @@ daemon_stored(struct daemon *daemon, const char *iface)
 		    file_id, rotation);
 		for (unsigned i = 0; i < stored.maps; i++)
 			assert_string_not_equal(seen[i], seen[stored.maps]);
-		if (stored.maps < 16)
+		if (stored.maps < 16) {
 			stored.end_ms[stored.maps] = end_ms;
+			stored.link_known[stored.maps] = strcmp(link, "link") == 0;
+		}
 		stored.maps++;
 		stored.packets += packets;
 	}

@@ -62,6 +62,7 @@ struct stored {
 	unsigned maps;
 	uint64_t packets;
 	int64_t end_ms[16];
+	bool link_known[16]; /* with what the interface counted */
 };
 struct stored daemon_stored(struct daemon *daemon, const char *iface);
 
