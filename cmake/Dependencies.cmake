@@ -5,7 +5,7 @@ find_package(Threads REQUIRED)
 foreach(dep IN ITEMS
 		libpcap:PCAP zlib:ZLIB msgpack:MSGPACK libcap-ng:CAPNG sqlite3:SQLITE
 		libzstd:ZSTD libxxhash:XXHASH yaml-0.1:YAML libsystemd:SYSTEMD
-		libmnl:MNL)
+		libmnl:MNL libseccomp:SECCOMP)
 	string(REPLACE ":" ";" dep ${dep})
 	list(GET dep 0 module)
 	list(GET dep 1 prefix)

@@ -139,6 +139,20 @@ names_and_texts_forge_no_line_and_drive_no_terminal(void **state)
 }
 
 static void
+the_head_of_a_line_can_be_had_without_the_line(void **state)
+{
+	char head[64];
+
+	(void)state;
+	log_init("weir-worker", "eth0");
+	log_head(LOG_LEVEL_ERR, "sandbox", head, sizeof(head));
+	assert_string_equal(head, "weir-worker[eth0]: sandbox: ");
+	log_head(LOG_LEVEL_ERR, "sandbox", head, 12);
+	assert_string_equal(head, "weir-worker");
+	assert_string_equal(written(), "");
+}
+
+static void
 a_name_of_fifteen_odd_bytes_stays_whole(void **state)
 {
 	(void)state;
@@ -481,6 +495,7 @@ main(void)
 	    TEST(a_line_names_program_interface_and_topic),
 	    TEST(an_interface_is_a_field_of_a_line),
 	    TEST(names_and_texts_forge_no_line_and_drive_no_terminal),
+	    TEST(the_head_of_a_line_can_be_had_without_the_line),
 	    TEST(a_name_of_fifteen_odd_bytes_stays_whole),
 	    TEST(the_priority_stands_in_front_for_the_journal_alone),
 	    TEST(in_a_pipe_to_the_supervisor_nobody_names_himself),

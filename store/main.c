@@ -19,6 +19,7 @@
 #include "common/log.h"
 #include "common/privilege.h"
 #include "proto/serve.h"
+#include "store/confine.h"
 #include "store/format.h"
 #include "store/requests.h"
 
@@ -144,6 +145,13 @@ name_database(char path[static PATH_MAX])
 	    directory, STORE_DB_NAME);
 }
 
+static int
+store_is_dialled(void *ctx)
+{
+	(void)ctx;
+	return confine_serving();
+}
+
 int
 main(int argc, char **argv)
 {
@@ -182,18 +190,24 @@ main(int argc, char **argv)
 		    CHILD_FD_DATA, strerror(errno));
 		return CHILD_EXIT_FAILED;
 	}
-	close(CHILD_FD_DATA);
 	umask(027);
 	name_database(path);
 
-	/* 5. End when the supervisor does. */
+	/* 5. No file outside of it; before the first other thread, since only what a
+	 * thread starts after this inherits it. */
+	rc = confine_files(CHILD_FD_DATA);
+	if (rc < 0)
+		return CHILD_EXIT_PRIVILEGE;
+	close(CHILD_FD_DATA);
+
+	/* 6. End when the supervisor does. */
 	rc = lifeline_watch();
 	if (rc < 0) {
 		log_err("start", "no lifeline to the supervisor: %s", strerror(-rc));
 		return CHILD_EXIT_FAILED;
 	}
 
-	/* 6. The database. */
+	/* 7. The database. */
 	rc = store_start(path, &options.retention, &store, why);
 	if (rc < 0) {
 		log_err("start", "%s: %s", path, why);
@@ -203,12 +217,14 @@ main(int argc, char **argv)
 	if (options.log_flows)
 		store_log_flows(store);
 
-	/* 7. Serve until the supervisor closes the pipe. */
-	rc = serve_child(options.socket, MSG_ROLE_STORE, store_requests, store);
+	/* 8. Serve until the supervisor closes the pipe. Once the process has dialled, all
+	 * threads are there, and every system call goes that is not on the list. */
+	rc = serve_child(
+	    options.socket, MSG_ROLE_STORE, store_requests, store_is_dialled, store);
 	if (rc < 0)
 		log_err("serve", "%s", strerror(-rc));
 
-	/* 8. In reverse. */
+	/* 9. In reverse. */
 	store_stop(store);
 	return rc < 0 ? CHILD_EXIT_FAILED : 0;
 }

@@ -17,8 +17,12 @@
 #include "worker/assignment.h"
 #include "worker/capture.h"
 #include "worker/commands.h"
+#include "worker/decode.h"
+#include "worker/filter.h"
+#include "worker/confine.h"
 
 #define DEADLINE_S 10
+#define LINK_TYPES 512 /* DLT_ values end well below */
 
 /* The kernel's default action is the end of the process, whatever was inherited. */
 static void
@@ -58,6 +62,50 @@ open_and_close(const struct source_options *source, struct capture_status *out)
 	return rc;
 }
 
+static bool
+compiles_for(
+    int link_type, const struct capture_config *config, struct source_fault *fault)
+{
+	pcap_t *dead = pcap_open_dead(link_type, (int)config->snaplen);
+	struct bpf_program program;
+	int rc = 0;
+
+	if (!dead)
+		return true; /* nothing is known against it */
+	rc = filter_compile(dead, FILTER_BOTH, config->filter, &program, fault);
+	if (rc == 0)
+		pcap_freecode(&program);
+	pcap_close(dead);
+	return rc == 0;
+}
+
+/* Makes a fault of a filter that fits no link. */
+static void
+judge_filter(const struct capture_config *config, struct capture_status *status)
+{
+	struct source_fault other;
+	struct source_fault fault;
+
+	switch (status->fault.reason) {
+	case SOURCE_NO_SUCH_DEVICE:
+	case SOURCE_DOWN:
+	case SOURCE_GONE:
+		break;
+	default:
+		return;
+	}
+	if (compiles_for(DLT_EN10MB, config, &fault))
+		return;
+	/* Asking for a name once more would only take its time once more. */
+	for (int type = 0; type < LINK_TYPES && !strstr(fault.text, "unknown host");
+	     type++) {
+		if (type != DLT_EN10MB && decode_knows_link_type(type) &&
+		    compiles_for(type, config, &other))
+			return;
+	}
+	status->fault = fault;
+}
+
 static int
 answer(const struct capture_status *status)
 {
@@ -95,6 +143,9 @@ check_run(const struct check_options *options)
 			return CHILD_EXIT_PRIVILEGE;
 		}
 	}
+	rc = confine_check();
+	if (rc != 0)
+		return CHILD_EXIT_PRIVILEGE;
 	rc = assignment_read_config(&options->iface, &config);
 	if (rc != 0) {
 		log_err("check", "the first message: %s", strerror(-rc));
@@ -102,8 +153,10 @@ check_run(const struct check_options *options)
 	}
 	config.promiscuous = false;
 	rc = open_and_close(&source, &status);
-	if (rc == 0)
+	if (rc == 0) {
+		judge_filter(&config, &status);
 		rc = answer(&status);
+	}
 	if (rc != 0)
 		log_err("check", "%s", strerror(-rc));
 	return rc == 0 ? EXIT_SUCCESS : CHILD_EXIT_FAILED;

@@ -225,6 +225,28 @@ each_reason_is_the_one_a_worker_would_have(void **state)
 }
 
 static void
+a_filter_that_fits_no_link_is_a_fault_before_there_is_one(void **state)
+{
+	struct check check = check_of("nosuch0", "udp port");
+
+	(void)state;
+	net_require();
+	assert_reason(check, "filter");
+	check_run(&check);
+	assert_non_null(strstr(answer(&check, "reason_text"), "syntax error"));
+	check_end(&check);
+	assert_true(net_run("ip link add e0 type veth peer name e1"));
+	assert_reason(check_of("e0", "no such word"), "filter");
+	/* What is right for some kind of link waits for the link. */
+	assert_reason(check_of("nosuch0", "udp port 53"), "no_such_device");
+	assert_reason(
+	    check_of("nosuch0", "vlan 7 and ether host 2:0:0:0:0:1"), "no_such_device");
+	assert_reason(check_of("e0", "inbound and tcp"), "down");
+	/* This one is for a kind that is not decoded. */
+	assert_reason(check_of("nosuch0", "vpi 5"), "filter");
+}
+
+static void
 without_rights_an_interface_is_forbidden_and_a_missing_one_is_missing(void **state)
 {
 	struct check there = check_of("v0", ""), missing = check_of("nosuch0", "");
@@ -361,6 +383,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(what_could_be_counted_is_well_with_or_without_a_user),
 	    cmocka_unit_test(each_reason_is_the_one_a_worker_would_have),
+	    cmocka_unit_test(a_filter_that_fits_no_link_is_a_fault_before_there_is_one),
 	    cmocka_unit_test(
 		without_rights_an_interface_is_forbidden_and_a_missing_one_is_missing),
 	    cmocka_unit_test(promiscuous_mode_is_never_asked_for),

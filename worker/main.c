@@ -1,5 +1,6 @@
 /* weir-worker: one process per interface. What it does is the numbered list in
- * worker_main(); it has rights only down to step 6, and reads no packet before. */
+ * worker_main(); it has rights only down to step 5, and reads no packet before. From step
+ * 9 on it makes no system call that is not on the list in confine.c. */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -22,6 +23,7 @@
 #include "worker/capture.h"
 #include "worker/check.h"
 #include "worker/commands.h"
+#include "worker/confine.h"
 #include "worker/meter.h"
 #include "worker/read.h"
 #include "worker/refusals.h"
@@ -193,6 +195,14 @@ forbid_core_files(void)
 }
 
 static int
+worker_is_dialled(void *ctx)
+{
+	const struct commands *commands = ctx;
+
+	return confine_serving(meter_flow_limit(commands->meter));
+}
+
+static int
 worker_main(const struct arguments *arguments)
 {
 	const struct mono start = mono_now();
@@ -234,7 +244,26 @@ worker_main(const struct arguments *arguments)
 	if (assignment.enabled)
 		capture_enable(commands.capture);
 
-	/* 5. The records, taken over while the rings already fill. */
+	/* 5. The last capability. */
+	rc = privilege_drop_all();
+	if (rc == 0)
+		rc = privilege_verify_none(true, arguments->uid == 0);
+	if (rc != 0) {
+		log_err("start", "still has rights that it should not have");
+		exit_code = CHILD_EXIT_PRIVILEGE;
+		goto out;
+	}
+
+	/* 6. Files: before the first other thread, since only what a thread starts after
+	 * this inherits it. */
+	rc = confine_files();
+	if (rc != 0) {
+		exit_code = CHILD_EXIT_PRIVILEGE;
+		goto out;
+	}
+
+	/* 7. The records, taken over while the rings already fill. Whoever wrote them may
+	 * have been taken over itself, so they are read without any right. */
 	rc = meter_open(&commands.meter,
 	    &(struct meter_options){.fd = CHILD_FD_DATA,
 		.iface = arguments->iface.s,
@@ -254,17 +283,7 @@ worker_main(const struct arguments *arguments)
 	if (fcntl(CHILD_FD_ERRORS, F_GETFD) >= 0)
 		refusals_set_file(meter_refusals(commands.meter), CHILD_FD_ERRORS);
 
-	/* 6. The last capability. */
-	rc = privilege_drop_all();
-	if (rc == 0)
-		rc = privilege_verify_none(true, arguments->uid == 0);
-	if (rc != 0) {
-		log_err("start", "still has rights that it should not have");
-		exit_code = CHILD_EXIT_PRIVILEGE;
-		goto out;
-	}
-
-	/* 7. Threads: the lifeline, the capture. */
+	/* 8. Threads: the lifeline, the capture. */
 	rc = lifeline_watch();
 	if (rc != 0 && rc != -EBADF) {
 		log_err("start", "lifeline: %s", strerror(-rc));
@@ -277,14 +296,15 @@ worker_main(const struct arguments *arguments)
 		goto out;
 	}
 
-	/* 8. Serve; the first nng call of the process is in here. */
-	rc = serve_child(
-	    arguments->socket_path, MSG_ROLE_WORKER, commands_table, &commands);
+	/* 9. Serve; the first nng call of the process is in here. Once it has dialled,
+	 * all threads, sockets and files are there, and every other system call goes. */
+	rc = serve_child(arguments->socket_path, MSG_ROLE_WORKER, commands_table,
+	    worker_is_dialled, &commands);
 	if (rc != 0)
 		log_err("serve", "%s", strerror(-rc));
 	exit_code = rc == 0 ? EXIT_SUCCESS : CHILD_EXIT_FAILED;
 
-	/* 9. What the rings still hold goes into the records. */
+	/* 10. What the rings still hold goes into the records. */
 out:
 	capture_free(commands.capture);
 	meter_free(commands.meter);
@@ -335,6 +355,9 @@ read_main(const struct arguments *arguments)
 		log_err("read", "cannot give up rights: %s", strerror(-rc));
 		return CHILD_EXIT_PRIVILEGE;
 	}
+	rc = confine_reading(arguments->flow_limit);
+	if (rc != 0)
+		return CHILD_EXIT_PRIVILEGE;
 	return read_run(&options) == 0 ? EXIT_SUCCESS : CHILD_EXIT_FAILED;
 }
 

@@ -158,7 +158,10 @@ clock_step_ms(int64_t begin_ms, int64_t end_ms, int64_t length_ns)
 	int64_t step = end_ms - begin_ms - length_ms;
 	int64_t tolerance = 1000 + length_ms / 1000;
 
-	return step > tolerance || step < -tolerance ? step : 0;
+	if (step <= tolerance && step >= -tolerance)
+		return 0;
+	/* From the last label to the first, and the length on top. */
+	return step < -RECORDS_LABEL_MAX_MS ? -RECORDS_LABEL_MAX_MS : step;
 }
 
 static void
@@ -244,6 +247,8 @@ meter_rotate(struct meter *meter, uint64_t seq, int64_t end_ms, struct interval 
 	from->end_ms = end_ms;
 	if (end_ms <= from->begin_ms)
 		from->end_ms = from->begin_ms + (length + NS_PER_MS - 1) / NS_PER_MS;
+	if (from->end_ms > RECORDS_LABEL_MAX_MS) /* a successor must believe it */
+		from->end_ms = RECORDS_LABEL_MAX_MS;
 	from->clock_step_ms = clock_step_ms(from->begin_ms, end_ms, length);
 	from->length_ns = length;
 	records_reset(&meter->records, !old, end_ms, start.ns);

@@ -78,7 +78,7 @@ struct meter_command {
 struct meter_command meter_last_command(const struct meter *meter);
 void meter_set_command(struct meter *meter, struct meter_command command);
 
-/* Whether `ms` may be a label: 0 to 2^53. */
+/* Whether `ms` may be a label: 0 to RECORDS_LABEL_MAX_MS, in the year 2248. */
 bool meter_label_valid(int64_t ms);
 
 /* Freezes the running generation under command number `seq` (which it also records as

@@ -101,6 +101,34 @@ create(struct records *records, const char *iface, uint64_t file_id, int64_t beg
 	return 0;
 }
 
+static bool
+check_generation(const struct records_header *header, unsigned g, off_t size)
+{
+	const struct generation *generation = &header->generation[g];
+	bool frozen = g != header->current && generation->rotation != 0;
+
+	if (generation->allocated > RECORDS_CAPACITY ||
+	    generation->count > generation->allocated ||
+	    generation->count < RECORDS_OVERFLOW)
+		return false;
+	/* Beyond the end of the file a read would be a SIGBUS. Generation 0 may have a
+	 * hole there when only 1 was allocated: holes read as 0. */
+	if ((uint64_t)generation_offset(g) +
+		generation->allocated * sizeof(struct record) >
+	    (uint64_t)size)
+		return false;
+	if (!records_label_valid(generation->begin_ms) ||
+	    !records_label_valid(generation->end_ms) ||
+	    (frozen && generation->end_ms < generation->begin_ms) ||
+	    generation->clock_step_ms > RECORDS_LABEL_MAX_MS ||
+	    generation->clock_step_ms < -RECORDS_LABEL_MAX_MS ||
+	    generation->begin_mono_ns < 0 || generation->length_ns < 0)
+		return false;
+	return generation->rotation <= RECORDS_SEQ_MAX &&
+	    generation->kernel_received <= RECORDS_COUNT_MAX &&
+	    generation->kernel_dropped <= RECORDS_COUNT_MAX;
+}
+
 /* What must hold before anything in the file is believed. */
 static int
 check(const struct records *records, const char *iface, off_t size)
@@ -115,24 +143,11 @@ check(const struct records *records, const char *iface, off_t size)
 		return -EBADMSG;
 	if (strncmp(header->iface, iface, sizeof(header->iface)) != 0)
 		return -EBADMSG;
-	if (header->current > 1)
+	if (header->file_id == 0 || header->current > 1 ||
+	    header->command >> 16 > RECORDS_SEQ_MAX)
 		return -EBADMSG;
 	for (unsigned g = 0; g < 2; g++) {
-		const struct generation *generation = &header->generation[g];
-		uint64_t end;
-		if (generation->allocated > RECORDS_CAPACITY ||
-		    generation->count > generation->allocated ||
-		    generation->count < RECORDS_OVERFLOW)
-			return -EBADMSG;
-		if (!records_label_valid(generation->begin_ms) ||
-		    !records_label_valid(generation->end_ms) ||
-		    generation->begin_mono_ns < 0 || generation->length_ns < 0)
-			return -EBADMSG;
-		end = (uint64_t)generation_offset(g) +
-		    generation->allocated * sizeof(struct record);
-		/* Beyond the end of the file a read would be a SIGBUS. Generation 0 may
-		 * have a hole there when only 1 was allocated: holes read as 0. */
-		if (end > (uint64_t)size)
+		if (!check_generation(header, g, size))
 			return -EBADMSG;
 	}
 	return 0;
@@ -181,6 +196,16 @@ records_close(struct records *records)
 	if (records->map)
 		munmap(records->map, records->map_size);
 	records->map = NULL;
+}
+
+uint64_t
+records_size_max(uint64_t flow_limit)
+{
+	uint64_t steps =
+	    (flow_limit + RECORDS_OVERFLOW + RECORDS_STEP - 1) / RECORDS_STEP;
+
+	return (uint64_t)generation_offset(1) +
+	    steps * RECORDS_STEP * sizeof(struct record);
 }
 
 uint64_t

@@ -119,9 +119,12 @@ struct records {
 	size_t map_size;
 };
 
-/* Labels far enough from the ends of the type that differences cannot overflow; what
- * is written obeys it, and what is read is not believed otherwise. */
-#define RECORDS_LABEL_MAX_MS (INT64_C(1) << 53)
+/* Bounds of what is written; what is read is not believed otherwise. They lie within what
+ * messages can say and the store takes (proto/parts.h, common/interval.h), with room for a
+ * worker to go on: records that nobody would take could never be handed over. */
+#define RECORDS_LABEL_MAX_MS (INT64_C(1) << 43) /* year 2248; also a clock step */
+#define RECORDS_COUNT_MAX (UINT64_C(1) << 62) /* packets or bytes of a generation */
+#define RECORDS_SEQ_MAX (UINT64_C(1) << 47) /* of commands, kept in 48 bits */
 
 static inline bool
 records_label_valid(int64_t ms)
@@ -151,6 +154,9 @@ records_barrier(void)
 int records_open(struct records *records, int fd, const char *iface, uint64_t file_id,
     int64_t begin_ms, bool *fresh);
 void records_close(struct records *records);
+
+/* How large the file may become with so many flows in each generation, in bytes. */
+uint64_t records_size_max(uint64_t flow_limit);
 
 /* Room for one more record in generation `g`: 0, or -ENOSPC / -EFBIG. */
 int records_grow(struct records *records, unsigned g);

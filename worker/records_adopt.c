@@ -58,31 +58,57 @@ settle_rotation(struct records *records)
 		header->command = frozen << 16 | (uint64_t)MSG_ROTATE << 8;
 }
 
+/* Adds what a record or a class says to have counted. False for what no worker writes:
+ * bytes without a packet (a record without packets is left out of what is handed over,
+ * and its bytes would be missing there), and sums that nobody would take. */
+static bool
+add_checked(struct counter *sum, const struct counter *more)
+{
+	if (more->packets == 0 && more->bytes != 0)
+		return false;
+	if (more->packets > RECORDS_COUNT_MAX || more->bytes > RECORDS_COUNT_MAX)
+		return false;
+	counter_add(sum, more);
+	return sum->packets <= RECORDS_COUNT_MAX && sum->bytes <= RECORDS_COUNT_MAX;
+}
+
+static bool
+add_record(struct counter *sum, const struct record *record)
+{
+	return add_checked(sum, &record->count[RECEIVED][ENDPOINT_A]) &&
+	    add_checked(sum, &record->count[RECEIVED][ENDPOINT_B]) &&
+	    add_checked(sum, &record->count[SENT][ENDPOINT_A]) &&
+	    add_checked(sum, &record->count[SENT][ENDPOINT_B]);
+}
+
 static int
 recompute(struct records *records, unsigned g)
 {
 	struct generation *generation = &records->header->generation[g];
+	struct books *books = &generation->books;
 	struct counter in_flows = {0, 0}, overflow = {0, 0};
-	struct counter refused;
+	struct counter received;
 
 	for (uint64_t i = 0; i < generation->count; i++) {
 		const struct record *record = &records->record[g][i];
-		struct counter *into = i < RECORDS_OVERFLOW ? &overflow : &in_flows;
+
 		if (i >= RECORDS_OVERFLOW && record->key.family != FAMILY_IPV4 &&
 		    record->key.family != FAMILY_IPV6)
 			return -EBADMSG;
-		for (int observed = RECEIVED; observed <= SENT; observed++) {
-			counter_add(into, &record->count[observed][ENDPOINT_A]);
-			counter_add(into, &record->count[observed][ENDPOINT_B]);
-		}
+		if (!add_record(i < RECORDS_OVERFLOW ? &overflow : &in_flows, record))
+			return -EBADMSG;
 	}
-	counter_add(&in_flows, &overflow);
-	generation->books.in_flows = in_flows;
-	generation->books.overflow = overflow;
-	generation->books.refused[REFUSED_NONE] = (struct counter){0, 0};
-	refused = books_refused(&generation->books);
-	counter_add(&refused, &in_flows);
-	generation->books.received = refused;
+	if (!add_checked(&in_flows, &overflow))
+		return -EBADMSG;
+	received = in_flows;
+	for (int class = REFUSED_NONE + 1; class < REFUSED_MAX; class ++) {
+		if (!add_checked(&received, &books->refused[class]))
+			return -EBADMSG;
+	}
+	books->refused[REFUSED_NONE] = (struct counter){0, 0};
+	books->in_flows = in_flows;
+	books->overflow = overflow;
+	books->received = received;
 	return 0;
 }
 

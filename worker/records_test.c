@@ -228,6 +228,119 @@ a_file_of_another_interface_or_length_is_refused(void **state)
 	close(fd);
 }
 
+/* What no worker writes and nobody would take from it, one change at a time: a supervisor
+ * could not read such an interval, or the store would refuse it for ever. */
+static void
+spoil(struct records *records, unsigned what)
+{
+	struct records_header *header = records->header;
+	struct generation *frozen = &header->generation[!header->current];
+	struct record *overflow = &records->record[!header->current][17];
+	struct record *flow = &records->record[!header->current][RECORDS_OVERFLOW];
+
+	switch (what) {
+	case 0: /* an overflow record without packets is not handed over */
+		overflow->count[SENT][ENDPOINT_A].bytes = 1;
+		break;
+	case 1:
+		flow->count[SENT][ENDPOINT_B].bytes = 1;
+		break;
+	case 2:
+		flow->count[RECEIVED][ENDPOINT_A].packets = RECORDS_COUNT_MAX + 1;
+		break;
+	case 3: /* only the sum is too large */
+		flow[0].count[RECEIVED][ENDPOINT_A].bytes = RECORDS_COUNT_MAX / 2 + 1;
+		flow[1].count[RECEIVED][ENDPOINT_A].bytes = RECORDS_COUNT_MAX / 2;
+		break;
+	case 4: /* and here it would have wrapped around */
+		for (int i = 0; i < 4; i++)
+			flow[i].count[RECEIVED][ENDPOINT_A].bytes = RECORDS_COUNT_MAX;
+		break;
+	case 5:
+		frozen->books.refused[REFUSED_TRUNCATED].packets = RECORDS_COUNT_MAX;
+		break;
+	case 6:
+		frozen->books.refused[REFUSED_NOT_IP] = (struct counter){0, 60};
+		break;
+	case 7:
+		frozen->kernel_received = RECORDS_COUNT_MAX + 1;
+		break;
+	case 8:
+		frozen->end_ms = frozen->begin_ms - 1;
+		break;
+	case 9:
+		frozen->end_ms = RECORDS_LABEL_MAX_MS + 1;
+		break;
+	case 10:
+		frozen->clock_step_ms = -RECORDS_LABEL_MAX_MS - 1;
+		break;
+	case 11: /* numbers are kept in 48 bits */
+		frozen->rotation = RECORDS_SEQ_MAX + 1;
+		break;
+	case 12:
+		header->command = (RECORDS_SEQ_MAX + 1) << 16;
+		break;
+	}
+}
+#define SPOILED 13
+
+static void
+records_that_could_never_be_handed_over_are_refused(void **state)
+{
+	(void)state;
+	for (unsigned what = 0; what <= SPOILED; what++) {
+		int fd = small_file();
+		struct meter_options options = options_for(fd);
+		struct records records;
+		struct meter *meter = NULL;
+		bool fresh;
+		int rc;
+
+		assert_int_equal(
+		    records_open(&records, fd, "test0", 99, 1000, &fresh), 0);
+		spoil(&records, what);
+		records_close(&records);
+		rc = meter_open(&meter, &options);
+		/* The last one is not spoiled. */
+		if (rc != (what == SPOILED ? 0 : -EBADMSG))
+			fail_msg("case %u: %d", what, rc);
+		if (rc == 0)
+			meter_free(meter);
+		close(fd);
+	}
+}
+
+/* An interval that begins at the last label there is, and a clock that was set back. */
+static void
+what_is_rotated_at_the_last_label_can_be_adopted(void **state)
+{
+	int fd = small_file();
+	struct meter_options options = options_for(fd);
+	struct records records;
+	struct meter *meter;
+	struct interval iv;
+	bool fresh;
+
+	(void)state;
+	assert_int_equal(records_open(&records, fd, "test0", 99, 1000, &fresh), 0);
+	records.header->generation[records.header->current].begin_ms =
+	    RECORDS_LABEL_MAX_MS;
+	records.header->generation[records.header->current].begin_mono_ns = 0;
+	records_close(&records);
+	assert_int_equal(meter_open(&meter, &options), 0);
+	assert_int_equal(meter_release(meter, 1), 0);
+	assert_int_equal(meter_rotate(meter, 2, 0, &iv), 0);
+	assert_int_equal(iv.begin_ms, RECORDS_LABEL_MAX_MS);
+	assert_int_equal(iv.end_ms, RECORDS_LABEL_MAX_MS);
+	assert_int_equal(iv.clock_step_ms, -RECORDS_LABEL_MAX_MS);
+	meter_free(meter);
+	assert_int_equal(meter_open(&meter, &options), 0);
+	assert_int_equal(meter_frozen(meter, &iv), 2);
+	assert_int_equal(iv.end_ms, RECORDS_LABEL_MAX_MS);
+	meter_free(meter);
+	close(fd);
+}
+
 static void
 a_rotation_cut_off_is_taken_back_or_completed(void **state)
 {
@@ -314,6 +427,8 @@ main(void)
 	    cmocka_unit_test(a_killed_worker_loses_at_most_one_packet_and_halves_none),
 	    cmocka_unit_test(a_damaged_file_is_refused_or_consistent),
 	    cmocka_unit_test(a_file_of_another_interface_or_length_is_refused),
+	    cmocka_unit_test(records_that_could_never_be_handed_over_are_refused),
+	    cmocka_unit_test(what_is_rotated_at_the_last_label_can_be_adopted),
 	    cmocka_unit_test(a_rotation_cut_off_is_taken_back_or_completed),
 	    cmocka_unit_test(a_full_file_system_means_overflow),
 	};

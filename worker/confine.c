@@ -1,0 +1,226 @@
+/* Three lists of system calls. The one for serving was made from what a worker really
+ * does (strace over the system tests), from the sources of libpcap and nng where a path
+ * is seldom taken, and from what glibc does on machines with more processors than ours.
+ * common/sandbox/sandbox_calls.c has the part that it shares with the store. */
+#include "worker/confine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_packet.h>
+#include <linux/sched.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#include "common/child.h"
+#include "common/log.h"
+#include "common/sandbox/sandbox.h"
+#include "worker/records.h"
+
+#define IS(argument, what) \
+	{ \
+		argument, SANDBOX_IS, (uint64_t)(what), 0 \
+	}
+#define KIND(argument, bits, what) \
+	{ \
+		argument, SANDBOX_KIND, (uint64_t)(what), (uint64_t)(bits) \
+	}
+
+/* ---- serving ---- */
+
+static const struct sandbox_call capture_calls[] = {
+    {"getsockopt", "libpcap: the kernel's counters", 0, {IS(1, SOL_PACKET)}},
+    {"setsockopt", "another filter; draining", 0,
+	{IS(1, SOL_SOCKET), IS(2, SO_ATTACH_FILTER)}},
+    {"setsockopt", "libpcap: another filter on a cooked link", 0,
+	{IS(1, SOL_SOCKET), IS(2, SO_DETACH_FILTER)}},
+    {"setsockopt", "libpcap takes the ring back, which its end does anyway", EPERM,
+	{IS(1, SOL_PACKET), IS(2, PACKET_RX_RING)}},
+    {"getsockname", "libpcap: is the interface there", 0, {{0}}},
+    {"ioctl", "libpcap: is the interface up", 0, {IS(1, SIOCGIFFLAGS)}},
+    {"ioctl", "libpcap: is the interface there", 0, {IS(1, SIOCGIFNAME)}},
+    {"recvfrom", "libpcap: empties a cooked link under another filter", 0, {{0}}},
+    {"fcntl", "libpcap: without waiting, meanwhile", 0, {IS(1, F_GETFL)}},
+    {"fcntl", "libpcap: without waiting, meanwhile", 0, {IS(1, F_SETFL)}},
+    {"fcntl64", "libpcap: without waiting, meanwhile", 0, {IS(1, F_GETFL)}},
+    {"fcntl64", "libpcap: without waiting, meanwhile", 0, {IS(1, F_SETFL)}},
+};
+
+static const struct sandbox_call records_calls[] = {
+    {"fallocate", "the record file grows", 0, {IS(0, CHILD_FD_DATA)}},
+    {"pread64", "the head of the file of refused packets", 0, {IS(0, CHILD_FD_ERRORS)}},
+    {"pwrite64", "a refused packet", 0, {IS(0, CHILD_FD_ERRORS)}},
+};
+
+static const struct sandbox_group capture_group =
+    SANDBOX_GROUP("a capture that is open", capture_calls);
+static const struct sandbox_group records_group =
+    SANDBOX_GROUP("files that are open", records_calls);
+
+static const struct sandbox_group *const serving[] = {&sandbox_process,
+    &sandbox_serving, &sandbox_attempts, &capture_group, &records_group};
+
+/* ---- file mode ---- */
+
+static const struct sandbox_call reading_calls[] = {
+    {"dup", "the file gets an owner of its own", 0, {IS(0, CHILD_FD_INPUT)}},
+    {"lseek", "zlib: where the file begins", 0, {{0}}},
+    {"_llseek", "zlib: where the file begins", 0, {{0}}},
+    {"memfd_create", "the records", 0, {{0}}},
+    {"fallocate", "the records grow", 0, {{0}}},
+};
+
+static const struct sandbox_group reading_group =
+    SANDBOX_GROUP("a capture file", reading_calls);
+
+static const struct sandbox_group *const reading[] = {
+    &sandbox_process, &sandbox_attempts, &reading_group};
+
+/* ---- a check ---- */
+
+/* Opening is libpcap's and, where a filter has names, the name service's business: both
+ * read files, load libraries, and talk to the kernel and to name servers. */
+static const struct sandbox_call opening_calls[] = {
+    {"socket", "the capture; names", 0, {{0}}},
+    {"bind", "the capture; interfaces", 0, {{0}}},
+    {"connect", "names", 0, {{0}}},
+    {"sendto", "names, interfaces", 0, {{0}}},
+    {"sendmsg", "names", 0, {{0}}},
+    {"sendmmsg", "names", 0, {{0}}},
+    {"recvfrom", "names; the capture", 0, {{0}}},
+    {"recvmsg", "names, interfaces", 0, {{0}}},
+    {"getsockname", "names, interfaces", 0, {{0}}},
+    {"getpeername", "names", 0, {{0}}},
+    {"getsockopt", "the capture", 0, {{0}}},
+    {"setsockopt", "the capture", 0, {{0}}},
+    {"ioctl", "what the interface is", 0, {{0}}},
+    {"open", "libpcap, names", 0, {{0}}},
+    {"openat", "libpcap, names", 0, {{0}}},
+    {"stat", "libpcap, names", 0, {{0}}},
+    {"lstat", "libpcap, names", 0, {{0}}},
+    {"newfstatat", "libpcap, names", 0, {{0}}},
+    {"fstatat64", "libpcap, names", 0, {{0}}},
+    {"statx", "libpcap, names", 0, {{0}}},
+    {"statfs", "names", 0, {{0}}},
+    {"access", "libpcap, names", 0, {{0}}},
+    {"faccessat", "libpcap, names", 0, {{0}}},
+    {"faccessat2", "libpcap, names", 0, {{0}}},
+    {"readlink", "libpcap", 0, {{0}}},
+    {"readlinkat", "libpcap", 0, {{0}}},
+    {"getdents64", "libpcap", 0, {{0}}},
+    {"pread64", "libraries of the name service", 0, {{0}}},
+    {"mmap", "libraries of the name service", 0, {{0}}},
+    {"mmap2", "libraries of the name service", 0, {{0}}},
+    {"mprotect", "libraries of the name service", 0, {{0}}},
+    {"lseek", "names", 0, {{0}}},
+    {"_llseek", "names", 0, {{0}}},
+    {"uname", "names", 0, {{0}}},
+    {"geteuid", "names", 0, {{0}}},
+    {"getuid", "names", 0, {{0}}},
+    {"getegid", "names", 0, {{0}}},
+    {"getgid", "names", 0, {{0}}},
+    {"prlimit64", "names", 0, {{0}}},
+    {"sysinfo", "names", 0, {{0}}},
+    {"epoll_create1", "libraries of the name service", 0, {{0}}},
+    {"epoll_ctl", "libraries of the name service", 0, {{0}}},
+    {"epoll_wait", "libraries of the name service", 0, {{0}}},
+    {"epoll_pwait", "libraries of the name service", 0, {{0}}},
+    {"eventfd2", "the capture", 0, {{0}}},
+    {"fcntl", "the capture", 0, {{0}}},
+    {"fcntl64", "the capture", 0, {{0}}},
+    {"dup2", "no lines meanwhile", 0, {{0}}},
+    {"dup3", "no lines meanwhile", 0, {{0}}},
+};
+
+static const struct sandbox_group opening_group =
+    SANDBOX_GROUP("a capture that is being opened", opening_calls);
+
+static const struct sandbox_group *const opening[] = {&sandbox_process, &opening_group};
+
+/* ---- ---- */
+
+static int
+confine_calls(const struct sandbox_group *const groups[], size_t count)
+{
+	char head[128];
+	int rc;
+
+	log_head(LOG_LEVEL_ERR, "sandbox", head, sizeof(head));
+	rc = sandbox_filter(groups, count, WEIR_SANDBOX_MODE, head);
+	if (rc != 0)
+		log_err("sandbox", "the list of system calls: %s", strerror(-rc));
+	return rc;
+}
+
+static int
+confine_limits(const struct sandbox_limits *limits)
+{
+	int rc;
+
+	/* Sanitizers end with a thread of theirs. */
+	if (WEIR_SANDBOX_MODE == SANDBOX_OFF)
+		return 0;
+	rc = sandbox_limit(limits);
+	if (rc != 0)
+		log_err("sandbox", "limits: %s", strerror(-rc));
+	return rc;
+}
+
+int
+confine_files(void)
+{
+	int abi = 0;
+	int rc;
+
+	if (WEIR_SANDBOX_MODE == SANDBOX_OFF) {
+#ifndef WEIR_SANITIZED
+		log_warn("sandbox", "built without: WEIR_SECCOMP_MODE is off");
+#endif
+		return 0;
+	}
+	rc = sandbox_files(-1, &abi);
+	if (rc != 0)
+		log_err("sandbox", "no files: %s", strerror(-rc));
+	else if (abi == 0)
+		log_warn("sandbox",
+		    "this kernel has no Landlock: only the list of system calls keeps "
+		    "the process from files");
+	return rc;
+}
+
+int
+confine_serving(uint64_t flow_limit)
+{
+	const struct sandbox_limits limits = {
+	    .file_size = records_size_max(flow_limit),
+	    .descriptors = sandbox_no_more_descriptors(),
+	    .threads = 0,
+	};
+	int rc = confine_limits(&limits);
+
+	return rc != 0 ? rc
+		       : confine_calls(serving, sizeof(serving) / sizeof(serving[0]));
+}
+
+int
+confine_reading(uint64_t flow_limit)
+{
+	const struct sandbox_limits limits = {
+	    .file_size = records_size_max(flow_limit),
+	    .descriptors = CHILD_FD_OUTPUT + 8,
+	    .threads = 0,
+	};
+	int rc = confine_files();
+
+	if (rc == 0)
+		rc = confine_limits(&limits);
+	return rc != 0 ? rc
+		       : confine_calls(reading, sizeof(reading) / sizeof(reading[0]));
+}
+
+int
+confine_check(void)
+{
+	return confine_calls(opening, sizeof(opening) / sizeof(opening[0]));
+}
