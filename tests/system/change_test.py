@@ -214,6 +214,8 @@ class Change(Live):
             self.ns.veth("w%da" % i, "w%db" % i)
         self.start("vb", "vd", "va", "w0a", {"name": "w0b", "filter": "udp"})
         self.change("disable", "w0a")
+        for name in ("va", "vb"):  # the last thing that is said about a start
+            wait_for(lambda: self.daemon.now(name)["warnings"])
         log, files = self.daemon.log_text(), os.listdir(self.daemon.records)
         before = self.daemon.ask("status")["ifaces"]
         self.configure("vb", {"name": "vd", "snaplen": 90, "promiscuous": "false"}, "w0a",
@@ -257,6 +259,87 @@ class Change(Live):
                 self.assertEqual(done[name][key], part[key], name)
             self.assertEqual(done[name]["result"], became[part["result"]], name)
         self.assertEqual(self.daemon.ask("status")["supervisor"]["rotation_ms"], 1800000)
+
+    def test_a_filter_alone_of_an_interface_that_is_down(self):
+        """It is attached to the capture that is open: nothing waits."""
+        self.start("vb", "vd")
+        self.ns.ip("link", "set", "vb", "down")
+        wait_for(lambda: self.presence("vb") == "down")
+        pid = self.daemon.now("vb")["pid"]
+        self.configure({"name": "vb", "filter": "udp"}, "vd")
+        plan = self.change("reload", "--dry-run")["vb"]
+        self.assertEqual((plan["action"], plan["keys"], plan["result"], plan["text"]),
+                         ("changed", ["filter"], "planned", ""))
+        done = self.change("reload")["vb"]
+        self.assertEqual((done["action"], done["keys"], done["result"], done["text"]),
+                         ("changed", ["filter"], "done", ""))
+        self.assertEqual((self.daemon.now("vb")["pid"], self.daemon.now("vb")["worker"]
+                          ["in_force"]["filter"]), (pid, "udp"))
+        # Another key does open it again, and that waits.
+        self.configure({"name": "vb", "filter": "udp", "snaplen": 100}, "vd")
+        for command in (["reload", "--dry-run"], ["reload"]):
+            self.assertIn("it is down", self.change(*command)["vb"]["text"])
+
+    def busy_links(self, name):
+        """Something about the link changes all the time; call what is returned to end it."""
+        end = threading.Event()
+
+        def change():
+            mtu = 1400
+            while not end.is_set():
+                mtu = 2801 - mtu
+                self.ns.ip("link", "set", name, "mtu", str(mtu))
+
+        thread = threading.Thread(target=change)
+        thread.start()
+
+        def stop():
+            end.set()
+            thread.join()
+        return stop
+
+    def test_a_change_that_a_restart_brings_is_waited_for(self):
+        self.start("vb", {"name": "vd", "filter": "no such"}, wait=False)
+        wait_for(lambda: self.counting("vb") and self.daemon.now("vd")["state"] == "error")
+        stop = self.busy_links("vd")
+        try:
+            for i in range(3):
+                # Its process is so young that the next one comes half a second later.
+                pid = self.daemon.now("vd")["pid"]
+                os.kill(pid, signal.SIGKILL)
+                wait_for(lambda: self.daemon.now("vd")["pid"] not in (0, pid) and
+                         self.daemon.now("vd")["worker"])
+                self.configure("vb", {"name": "vd", "filter": "udp"})
+                answer = self.change("reload")
+                self.assertEqual((answer["vd"]["result"], answer["vd"]["state"]),
+                                 ("done", "active"), answer)
+                self.configure("vb", {"name": "vd", "filter": "no such"})
+                answer = self.change("reload", code=4)
+                self.assertEqual(answer["vd"]["error"], "filter")
+        finally:
+            stop()
+
+    def test_deaths_of_the_past_are_no_reason_to_fail(self):
+        self.start("vb", "vd")
+        for _ in range(5):  # one more, and the next start would be 1.6 s away
+            pid = wait_for(lambda: self.daemon.now("vd")["pid"])
+            os.kill(pid, signal.SIGKILL)
+            wait_for(lambda: self.daemon.now("vd")["pid"] not in (0, pid))
+        wait_for(lambda: self.counting("vd"))
+        stop = self.busy_links("vd")
+        try:
+            self.configure("vb", {"name": "vd", "snaplen": 100})
+            answer = self.change("reload")
+            self.assertEqual((answer["vd"]["result"], answer["vd"]["state"]),
+                             ("done", "active"), answer)
+        finally:
+            stop()
+        # Without a process for longer: that is told, and how the last one ended.
+        time.sleep(1.1)  # it has recovered
+        self.back_off("vd")
+        answer = self.change("disable", "vd", code=1)
+        self.assertEqual((answer["vd"]["error"], answer["vd"]["text"]),
+                         ("no_child", "signal 9 (Killed)"))
 
     def test_a_bad_file_changes_nothing_and_every_fault_is_told(self):
         self.start("vb", "vd")
@@ -319,6 +402,12 @@ class Change(Live):
         start = time.monotonic()
         self.assertTrue(self.daemon.rotate("vd")["vd"]["done"])
         self.assertLess(time.monotonic() - start, 2 * WITHIN)
+        # What the others count is shown, and who does not answer is named.
+        start = time.monotonic()
+        flows = self.daemon.ctl("-o", "json", "flows", check=False)
+        self.assertLess(time.monotonic() - start, 9)
+        self.assertIn(flows.returncode, (0, 4), flows.stderr)
+        self.assertIn("vd", json.loads(flows.stdout)["ifaces"])
         both.join()
         self.assertEqual(answers[0]["vb"]["result"], "done")
         status = self.daemon.now("vb")

@@ -28,18 +28,19 @@ class Check(unittest.TestCase):
         os.chmod(self.dir, 0o755)
         self.file = os.path.join(self.dir, "weir.yaml")
 
-    def write(self, interfaces, worker_user=WORKER_USER, more="", store=None):
+    def write(self, interfaces, worker_user=WORKER_USER, more="", store=None, errors='""',
+              runtime=None, group=CLIENT_GROUP):
         """The interfaces begin in line 7."""
         with open(self.file, "w") as f:
-            f.write('runtime: %s/run\nstore: %s\nworker_user: "%s"\nstore_user: "%d"\n'
-                    'client_group: "%d"\ninterfaces:\n%s%s'
-                    % (self.dir, store or self.dir + "/store", worker_user, STORE_USER,
-                       CLIENT_GROUP, interfaces, more))
+            f.write('runtime: %s\nstore: %s\nworker_user: "%s"\nstore_user: "%d"\n'
+                    'client_group: "%s"\ninterfaces:\n%s%serrors: %s\n'
+                    % (runtime or self.dir + "/run", store or self.dir + "/store",
+                       worker_user, STORE_USER, group, interfaces, more, errors))
         os.chmod(self.file, 0o644)
 
-    def weirctl(self, *args, prefix=(), env=None):
+    def weirctl(self, *args, prefix=(), env=None, **kwargs):
         return run(*self.ns.prefix(), *prefix, os.path.join(BIN, "weirctl"), *args,
-                   check=False, env=dict(os.environ, **(env or {})), timeout=60)
+                   check=False, env=dict(os.environ, **(env or {})), timeout=60, **kwargs)
 
     def check(self, code, *prefix):
         """The document, and its rows by interface."""
@@ -78,6 +79,23 @@ class Interfaces(Check):
         self.assertIn("%s:11" % self.file, rows["nothere"]["repair"])
         self.assertEqual((rows[None]["result"], rows[None]["entry"]), ("waits", "ppp*"))
         self.assertEqual(stderr, "")
+
+    def test_a_filter_is_looked_at_before_there_is_an_interface(self):
+        self.ns.veth("va", "vb")
+        self.ns.ip("link", "set", "vb", "down")
+        self.write('  - name: vb\n    filter: tcp and nonsense 5\n'
+                   '  - name: nothere\n    filter: udp port\n'
+                   '  - name: "ppp*"\n    filter: "("\n'
+                   '  - name: later\n    filter: vlan 7 and ether host 2:0:0:0:0:1\n')
+        _, rows, _ = self.check(1)
+        for name, line in (("vb", 8), ("nothere", 10), (None, 12)):
+            self.assertEqual((rows[name]["result"], rows[name]["reason"]),
+                             ("fails", "filter"), name)
+            self.assertIn("syntax error", rows[name]["why"])
+            self.assertEqual(rows[name]["repair"],
+                             "correct the key filter in %s:%d" % (self.file, line))
+        self.assertEqual((rows["later"]["result"], rows["later"]["reason"]),
+                         ("waits", "no_such_device"))
 
     def test_a_filter_from_the_defaults_is_found_there(self):
         self.ns.veth("va", "vb")
@@ -250,6 +268,57 @@ class File(Check):
         self.assertEqual(rows["va"]["result"], "ok")
         subprocess.check_call(["sh", "-c", stderr.split("create it: ")[1]])
         self.check(0)
+
+    def test_every_directory_that_a_start_makes_has_its_command(self):
+        self.ns.veth("va", "vb")
+        for key in ("errors", "runtime"):
+            # above /tmp/weirt-..., which everybody may pass through
+            missing = os.path.join(self.dir, key, "it's missing")
+            self.write("  - name: va\n", **{key: json.dumps(missing + "/last")})
+            document, rows, stderr = self.check(1)
+            self.assertIn("%s: the directory %s does not exist; create it: mkdir -p "
+                          % (key, missing), stderr)
+            self.assertEqual(rows["va"]["result"], "ok")
+            line = [line for line in stderr.splitlines() if "create it: " in line][0]
+            subprocess.check_call(["sh", "-c", line.split("create it: ")[1]])
+            self.check(0)
+
+    def test_what_the_supervisor_refuses_is_refused_here(self):
+        self.ns.veth("va", "vb")
+        for group in ("root", "0"):
+            self.write("  - name: va\n", group=group)
+            _, _, stderr = self.check(1)
+            self.assertIn("client_group: '%s' is root's group" % group, stderr)
+        self.write("  - name: va\n", more="records: %s/records\n" % self.dir)
+        on_tmpfs = run("stat", "-f", "-c", "%T", self.dir).stdout.strip() == "tmpfs"
+        _, _, stderr = self.check(0 if on_tmpfs else 1)
+        if not on_tmpfs:
+            self.assertIn("records: %s/records does not lie on a tmpfs" % self.dir, stderr)
+
+    def test_standard_input_is_a_file_like_any_other(self):
+        self.ns.veth("va", "vb")
+        self.write('  - name: va\n  - name: vb\n    filter: no such word\n')
+        with open(self.file) as f:
+            text = f.read()
+        done = self.weirctl("-o", "json", "check", "-", input=text)
+        self.assertEqual((done.returncode, done.stderr), (1, ""))
+        document = json.loads(done.stdout)
+        self.assertEqual(document["file"], "standard input")
+        rows = {row["iface"]: row for row in document["ifaces"]}
+        self.assertEqual(rows["va"]["result"], "ok")
+        self.assertEqual(rows["vb"]["repair"],
+                         "correct the key filter in standard input:9")
+        done = self.weirctl("check", "-", input=text.replace("no such word", "udp"))
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn("standard input: no faults; 2 interfaces\n", done.stdout)
+        # what it means on the host, and faults of the text
+        done = self.weirctl("check", "-", input=text.replace(str(CLIENT_GROUP), "root"))
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("client_group: 'root' is root's group", done.stderr)
+        self.assertIn("(in standard input)", done.stderr)
+        done = self.weirctl("check", "-", input="interfaces: 5\n")
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertRegex(done.stderr, r"^standard input:1:1: interfaces: ")
 
     def test_wrong_usage_and_programs_that_are_missing(self):
         self.write("  - name: lo\n")

@@ -48,6 +48,51 @@ class Facts(Live):
         self.assertIn("br0", self.warnings("vb")[0])
         self.ns.ip("link", "set", "vb", "nomaster")
         wait_for(lambda: not self.warnings("br0") and not self.warnings("vb"))
+        # What they have in common may be something that nobody counts.
+        self.ns.ip("link", "set", "va", "master", "br0")
+        wait_for(lambda: self.warnings("br0") and self.warnings("vb"))
+        self.ns.ip("link", "set", "va", "nomaster")
+        wait_for(lambda: not self.warnings("br0") and not self.warnings("vb"))
+
+    def test_overlaps_of_captures_that_change_nothing_about_their_links(self):
+        quiet = {"promiscuous": "false"}
+        self.start(*[dict(quiet, name=name) for name in ("va", "vb")])
+        wait_for(lambda: self.warnings("va") and self.warnings("vb"))
+        self.daemon.write_config([dict(quiet, name="va")])
+        self.daemon.ask("reload")
+        wait_for(lambda: not self.warnings("va"))
+        self.daemon.write_config([dict(quiet, name=name) for name in ("va", "vb")])
+        self.daemon.ask("reload")
+        wait_for(lambda: self.warnings("va") and self.warnings("vb"))
+        for command, count in (("disable", 0), ("enable", 1)):
+            self.daemon.ask(command, ifaces=["vb"])
+            wait_for(lambda: len(self.warnings("va")) == len(self.warnings("vb")) == count)
+
+    def test_a_filter_is_not_judged_while_nothing_is_captured(self):
+        self.start({"name": "vb", "filter": "tcp port 9"})
+        self.ns.send("va", FRAME, 10)
+        self.daemon.rotate()
+        self.daemon.ask("disable", ifaces=["vb"])
+        for _ in range(3):
+            self.ns.send("va", FRAME, 10)
+            self.assertTrue(self.daemon.rotate("vb")["vb"]["done"])
+            self.assertEqual(self.warnings("vb"), [])
+        self.daemon.ask("enable", ifaces=["vb"])
+        # The interval in which it was opened tells nothing yet, two others do.
+        for warnings in (0, 0, 1):
+            self.ns.send("va", FRAME, 10)
+            self.daemon.rotate()
+            self.assertEqual(len(self.warnings("vb")), warnings)
+        self.daemon.ask("disable", ifaces=["vb"])
+        self.assertEqual(self.warnings("vb"), [])
+
+    def test_a_worker_that_does_not_answer_for_its_flows(self):
+        self.start("va", "vb")
+        pid = self.daemon.now("vb")["pid"]
+        os.kill(pid, signal.SIGSTOP)
+        answer = self.daemon.ask("flows")["ifaces"]
+        self.assertEqual(answer["vb"]["error"], "timeout")
+        self.assertEqual(answer["va"]["flows"], 0)
 
     def test_a_filter_that_matches_nothing_for_two_intervals(self):
         self.start({"name": "vb", "filter": "tcp port 9"})

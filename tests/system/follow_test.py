@@ -5,7 +5,7 @@ import os
 import signal
 import time
 
-from harness import Namespace, main, need_root, wait_for
+from harness import Namespace, Sender, main, need_root, wait_for
 from live import FRAME, Live, WITHIN, cpu_ticks
 
 need_root()
@@ -27,6 +27,9 @@ class Follow(Live):
         self.ns.ip("link", "set", "vb", "up")
         start = time.monotonic()
         wait_for(lambda: self.presence("vb") == "up", WITHIN)
+        self.assertLess(time.monotonic() - start, WITHIN)
+        self.wait_carrier("va", "vb")
+        start = time.monotonic()
         self.send_and_count("va", "vb", 20)
         self.assertLess(time.monotonic() - start, WITHIN)
         after = self.daemon.now("vb")
@@ -129,6 +132,54 @@ class Follow(Live):
         finally:
             other.close()
 
+    def test_replaced_while_no_worker_runs(self):
+        """What the successor counts belongs to the new interface: the interval of the old
+        one ends before."""
+        self.start({"name": "vb", "timeout": "1ms"})
+        self.send_and_count("va", "vb", 30)
+        time.sleep(1.1)
+        self.back_off("vb")
+        self.ns.ip("link", "del", "vb")
+        self.ns.veth("va", "vb")
+        sender = Sender(self.ns, flows=10, pps=2000)
+        sender.start()
+        status = wait_for(lambda: self.counting("vb"), 10)
+        self.assertEqual(status["link"]["index"], self.index("vb"))
+        wait_for(lambda: self.daemon.packets("vb") > 0)
+        sender.stop()
+        time.sleep(0.2)
+        counted = self.daemon.packets("vb")
+        self.assertTrue(self.daemon.rotate("vb")["vb"]["done"])
+        rows = self.daemon.query("time,iface")["rows"]
+        self.assertEqual(sorted(row["packets"] for row in rows if row["packets"]),
+                         sorted([30, counted]))
+
+    def test_a_disabled_interface_that_is_made_again_is_no_error(self):
+        self.start("vb")
+        self.send_and_count("va", "vb", 10)
+        self.daemon.ask("disable", ifaces=["vb"])
+
+        def shown():
+            status = self.daemon.now("vb")
+            return (status["wanted"], status["state"], status["reason"],
+                    status["link"]["presence"])
+        for times in (1, 2):  # the second one is another removal like the first
+            said = len(self.daemon.log_text())
+            self.ns.ip("link", "del", "vb")
+            wait_for(lambda: self.presence("vb") == "gone", WITHIN)
+            self.assertEqual(shown(), ("disabled", "uninitialized", "", "gone"))
+            wait_for(lambda: self.daemon.now("vb")["rotations"] == times, 5)
+            self.assertIn("is gone", "".join(self.lines("vb", said)))
+            self.ns.veth("va", "vb")
+            wait_for(lambda: self.presence("vb") == "up", WITHIN)
+            self.assertEqual(shown(), ("disabled", "uninitialized", "", "up"))
+        self.assertEqual(self.stored("vb"), 10)
+        self.assertEqual(self.daemon.ask("enable", ifaces=["vb"])["ifaces"]["vb"]["result"],
+                         "done")
+        self.send_and_count("va", "vb", 5)
+        self.daemon.rotate()
+        self.assertEqual(self.stored("vb"), 15)
+
     def rename(self, old, new):
         self.ns.ip("link", "set", old, "down")
         self.ns.ip("link", "set", old, "name", new)
@@ -155,6 +206,7 @@ class Follow(Live):
         self.ns.veth("vc", "vb")
         status = wait_for(lambda: self.counting("vb", pid), WITHIN)
         self.assertEqual(status["link"]["index"], self.index("vb"))
+        self.assertEqual((status["link"]["presence"], status["link"]["renamed"]), ("up", ""))
         self.send_and_count("vc", "vb", 5)
         self.daemon.rotate()
         self.assertEqual(self.stored("vb"), 30)
@@ -181,6 +233,7 @@ class Follow(Live):
         time.sleep(0.3)
         self.ns.ip("link", "set", "vb", "up")
         wait_for(lambda: self.counting("vb"), WITHIN)
+        self.wait_carrier("va", "vb")
         self.send_and_count("va", "vb", 12)
 
 

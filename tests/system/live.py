@@ -1,5 +1,7 @@
 """What tests of a running daemon on a veth pair have in common."""
 
+import os
+import signal
 import unittest
 
 from harness import Daemon, Namespace, SANITIZED, ethernet, ipv4, udp, wait_for
@@ -40,11 +42,25 @@ class Live(unittest.TestCase):
     def presence(self, name):
         return self.daemon.now(name).get("link", {}).get("presence")
 
+    def wait_carrier(self, *names):
+        """Until what is sent there is not thrown away: the kernel begins to send a moment
+        after the other end is up."""
+        for name in names:
+            wait_for(lambda: " state UP " in self.ns.ip("link", "show", "dev", name).stdout)
+
     def send_and_count(self, peer, name, count):
         """What is sent now is counted, all of it."""
         before = self.daemon.packets(name)
         self.ns.send(peer, FRAME, count)
         wait_for(lambda: self.daemon.packets(name) == before + count)
+
+    def back_off(self, name):
+        """Kills a healthy worker and its successors until the next start is 1.6 s away."""
+        for _ in range(6):
+            pid = wait_for(lambda: self.daemon.now(name)["pid"])
+            os.kill(pid, signal.SIGKILL)
+            wait_for(lambda: self.daemon.now(name)["pid"] != pid)
+        self.assertEqual(self.daemon.now(name)["pid"], 0)
 
     def stored(self, name):
         return self.daemon.query("iface", "-n", "0", "-i", name)["total"]["packets"]

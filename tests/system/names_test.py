@@ -47,6 +47,7 @@ class Patterns(Live):
         self.ns.veth("weir0", "peer0")
         self.start({"name": "weir*"})
         self.send_and_count("peer0", "weir0", 8)
+        said = len(self.daemon.log_text())
         for name in ("peer9", "weir7"):
             old = "weir0" if name == "peer9" else "peer9"
             self.ns.ip("link", "set", old, "down")
@@ -57,6 +58,38 @@ class Patterns(Live):
                 self.assertEqual(self.stored("weir0"), 8)
         wait_for(lambda: self.counting("weir7"), WITHIN)
         self.assertEqual(self.taken(), {"weir7"})
+        # Nobody waits for the old name.
+        [line] = [line for line in self.lines("weir0", said) if "now called peer9" in line]
+        self.assertNotIn("waited for", line)
+
+    def remake(self, name, peer):
+        self.ns.ip("link", "del", name)
+        wait_for(lambda: name not in self.taken(), 5)
+        self.ns.veth(name, peer)
+        wait_for(lambda: self.daemon.now(name).get("worker"), 5)
+        return self.daemon.now(name)["wanted"]
+
+    def test_what_was_disabled_stays_so_when_it_is_made_again(self):
+        self.ns.veth("weir0", "peer0")
+        self.ns.veth("weir1", "peer1")
+        self.start({"name": "weir*"})
+        self.assertEqual(self.remake("weir1", "peer1"), "enabled")
+        self.daemon.ask("disable", ifaces=["weir0"])
+        for _ in range(2):
+            self.assertEqual(self.remake("weir0", "peer0"), "disabled")
+            self.assertEqual(self.daemon.now("weir0")["state"], "uninitialized")
+        self.assertEqual(self.daemon.now("weir1")["wanted"], "enabled")
+        # Until somebody says otherwise, also while it is not there.
+        self.daemon.ask("enable", ifaces=["weir0"])
+        wait_for(lambda: self.counting("weir0"))
+        self.assertEqual(self.remake("weir0", "peer0"), "enabled")
+        for command in ({"kind": "enable"}, {"kind": "reload"}):
+            self.daemon.ask("disable", ifaces=["weir0"])
+            self.ns.ip("link", "del", "weir0")
+            wait_for(lambda: "weir0" not in self.taken(), 5)
+            self.assertTrue(self.daemon.ask(**command)["ok"])
+            self.ns.veth("weir0", "peer0")
+            wait_for(lambda: self.counting("weir0"), 5)
 
     def test_any_up_takes_what_comes_up_and_no_loopback(self):
         self.ns.ip("link", "set", "vb", "down")
@@ -69,6 +102,7 @@ class Patterns(Live):
         self.ns.ip("link", "set", "vb", "down")
         wait_for(lambda: self.presence("vb") == "down", WITHIN)
         self.ns.ip("link", "set", "vb", "up")
+        self.wait_carrier("va", "vb")
         self.send_and_count("va", "vb", 4)
         self.assertEqual(self.taken(), {"va", "vb"})
 
@@ -83,6 +117,10 @@ class Patterns(Live):
                           "weir2": ("w*", 300)})
 
 
+def shown(name):
+    return name.replace("\\", "\\x5c")
+
+
 class Names(Live):
     def test_any_name_that_the_kernel_allows(self):
         for i, name in enumerate(NAMES):
@@ -91,7 +129,7 @@ class Names(Live):
         for i, name in enumerate(NAMES):
             self.send_and_count("p%d" % i, name, 10 + i)
         self.assertEqual(set(json.loads(self.daemon.ctl("-o", "json", "status").stdout)
-                             ["ifaces"]), set(NAMES))
+                             ["ifaces"]), {shown(name) for name in NAMES})
         records = os.listdir(self.daemon.records)
         self.assertEqual(len(records), len(NAMES), records)
         for file in records + os.listdir(self.daemon.errors):
@@ -100,15 +138,16 @@ class Names(Live):
         for i, name in enumerate(NAMES):
             rows = self.daemon.query("iface", "-i", name)["rows"]
             self.assertEqual([(row["iface"], row["packets"]) for row in rows],
-                             [(name, 10 + i)])
+                             [(shown(name), 10 + i)])
             # Every command takes it, in every form of output.
             for command in ("status", "errors", "flows", "rotate", "disable", "enable"):
                 done = self.daemon.ctl("-o", "json", command, "--", name)
-                self.assertEqual(list(json.loads(done.stdout)["ifaces"]), [name])
+                self.assertEqual(list(json.loads(done.stdout)["ifaces"]), [shown(name)])
         for form in ("table", "csv"):
             out = self.daemon.ctl("-o", form, "status").stdout
             for name in NAMES:
-                self.assertIn(name if form == "csv" and '"' not in name else name[:3], out)
+                self.assertIn(shown(name) if form == "csv" and '"' not in name else name[:3],
+                              out)
         self.assertIn("[eth0.100]", self.daemon.log_text())
         self.assertEqual(self.daemon.stop(), 0)
         for i, name in enumerate(NAMES):

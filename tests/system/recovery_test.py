@@ -110,6 +110,31 @@ class Recovery(Live):
         for name in ("vb", "vd"):
             self.assertEqual(self.stored(name), 30)
 
+    def test_an_old_worker_that_does_not_end_is_named(self):
+        self.start("vb", "vd")
+        for peer, name in (("va", "vb"), ("vc", "vd")):
+            self.send_and_count(peer, name, 30)
+        old = self.daemon.now("vb")["pid"]
+        os.kill(old, signal.SIGSTOP)
+        self.daemon.kill()
+        self.daemon.start(wait=False)
+        self.daemon.wait_answers()
+        wait_for(lambda: self.counting("vd"), WITHIN)
+        status = wait_for(lambda: self.daemon.now("vb")["state"] == "error" and
+                          self.daemon.now("vb"), 8)
+        self.assertEqual(status["reason"], "records")
+        self.assertIn("has not ended", status["reason_text"])
+        start = time.monotonic()
+        done = self.daemon.ask("enable", ifaces=["vb"])["ifaces"]["vb"]
+        self.assertEqual((done["result"], done["error"]), ("failed", "records"))
+        self.assertLess(time.monotonic() - start, 2 * WITHIN)
+        # When it is ended, what it had counted is there.
+        os.kill(old, signal.SIGKILL)
+        wait_for(lambda: self.counting("vb"), 2 * WITHIN)
+        self.assertEqual(self.daemon.packets("vb"), 30)
+        self.assertEqual(self.daemon.stop(), 0)
+        self.assertEqual(self.stored("vb"), 30)
+
     def test_a_thousand_signals_in_a_row_and_then_the_end(self):
         self.start("vb", "vd")
         self.ns.send("va", FRAME, 25)
