@@ -50,7 +50,8 @@ test:
 	@ctest --test-dir $(BUILD) --output-on-failure --repeat after-timeout:2 -R '$(TESTS)'
 
 # What `make test` does a few times: 1000 ends of the daemon, each with its last rotation in
-# the store, and 300 kills of a worker under traffic.
+# the store, 300 kills of a worker under traffic, 10,000 sockets that are closed with a receive
+# pending, and everything that hostile workers and clients do, for longer.
 test-long:
 	@packaging/install-dependencies build test
 	@$(MAKE) --no-print-directory build WERROR=ON
@@ -58,6 +59,11 @@ test-long:
 		/usr/bin/python3 rotation_test.py \
 			Rotation.test_the_last_rotation_at_sigterm_is_in_the_store && \
 		/usr/bin/python3 faults_worker_test.py
+	@WEIR_TEST_LONG=1 $(BUILD)/tests/supervisor_child_close_test
+	@cd tests/system && export WEIR_BIN=$(abspath $(BUILD))/bin WEIR_TEST_LONG=1 && \
+		/usr/bin/python3 hostile_worker_test.py && \
+		/usr/bin/python3 hostile_control_test.py && \
+		/usr/bin/python3 hostile_flood_test.py
 
 # Longer: everything again under the address, undefined and thread sanitizers.
 test-sanitized:

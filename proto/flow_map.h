@@ -14,11 +14,11 @@
 /* Appends one record to the pack (a plain buffer of records, no map around them). */
 void flow_map_pack(struct pack *pack, const struct flow_record *flow);
 
-/* Reads records from a chunk that came from outside (NULL when `len` is 0). Calls `each` for every record; a
- * non-zero answer from it ends the walk and is returned. 0, or -EPROTO for anything
- * malformed: a wrong count of fields, an address whose length does not fit the family,
- * a value out of range, bytes left over. Records before the fault have been seen, so
- * the caller must be able to throw away what it took. */
+/* Reads records from a chunk that came from outside (NULL when `len` is 0). Calls `each`
+ * for every record; a non-zero answer from it ends the walk and is returned. 0, or -EPROTO
+ * for anything malformed: a wrong count of fields, an address whose length does not fit
+ * the family, a value out of range, bytes left over. Records before the fault have been
+ * seen, so the caller must be able to throw away what it took. */
 int flow_map_each(const void *chunk, size_t len,
     int (*each)(void *arg, const struct flow_record *flow), void *arg);
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "supervisor/child/orphans.h"
 #include "supervisor/control/commands.h"
 #include "supervisor/manager/manager.h"
 #include "supervisor/host/programs.h"
@@ -328,6 +329,9 @@ main_run(struct supervisor *supervisor)
 		goto out;
 	if (supervisor->log)
 		children_pipe_logs(supervisor->children);
+	rc = orphans_adopt();
+	if (rc != 0)
+		goto out;
 	children_on_gone(supervisor->children, main_child_gone, supervisor);
 	rc = signals_watch(&signals, supervisor->loop, main_caught, supervisor);
 	if (rc != 0)

@@ -53,10 +53,14 @@ teardown(void **state)
 	return close(fd);
 }
 
-/* Resident bytes of this process, without the pages of files. */
+/* Resident bytes of this process, without the pages of files. Always 0 where a sanitizer
+ * keeps what is freed. */
 static long
 resident(void)
 {
+#ifdef WEIR_SANITIZED
+	return 0;
+#else
 	long size = 0;
 	long pages = 0;
 	long shared = 0;
@@ -66,6 +70,7 @@ resident(void)
 	assert_int_equal(fscanf(file, "%ld %ld %ld", &size, &pages, &shared), 3);
 	fclose(file);
 	return (pages - shared) * sysconf(_SC_PAGESIZE);
+#endif
 }
 
 /* A packet of the flow with this number, from a client to port 53. */

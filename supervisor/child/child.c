@@ -16,6 +16,7 @@
 #include "common/log.h"
 #include "proto/frame.h"
 #include "supervisor/child/child_private.h"
+#include "supervisor/child/orphans.h"
 #include "supervisor/child/spawn.h"
 #include "supervisor/log/log_pipe.h"
 
@@ -383,6 +384,7 @@ children_reap(struct children *children)
 		child_maybe_gone(child);
 		child = next;
 	}
+	orphans_end();
 }
 
 void

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "supervisor/child/orphans.h"
 
 #define SPAWN_FD_ASIDE 300 /* above every number of common/child.h */
 #define SPAWN_NOFILE 1024
@@ -153,6 +154,8 @@ spawn_process(const struct spawn *spawn)
 	if (pid != 0) {
 		rc = errno;
 		free(environment);
+		if (pid > 0)
+			orphans_expect(pid);
 		return pid < 0 ? -rc : pid;
 	}
 	spawn_signals();

@@ -30,6 +30,7 @@ struct trick {
 struct hostile {
 	int fd; /* speaks SP (nng's REP over ipc) to the supervisor */
 	const struct trick *trick;
+	const char *path; /* of its socket */
 	struct mono started;
 	char iface[32];
 	uint64_t file_id;
@@ -48,6 +49,9 @@ struct hostile {
 /* Both end with a trick without a name. */
 extern const struct trick wire_tricks[];
 extern const struct trick answer_tricks[];
+
+/* Connects to the socket, and exchanges greetings. */
+void hostile_dial(struct hostile *hostile, const char *path);
 
 /* One frame to the supervisor: what every answer begins with, and the answer. */
 void hostile_send(

@@ -1,10 +1,12 @@
 /* Messages that are none, frames that are none, silence, too many words, and processes that do
  * not end as they should. */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/child.h"
@@ -235,6 +237,24 @@ play_unasked_megabytes(struct hostile *hostile)
  * Processes and descriptors.
  */
 
+/* Goes on as before when it is hung up on. */
+static bool
+play_second_pipe(struct hostile *hostile)
+{
+	static bool tried;
+	struct hostile second = *hostile;
+	uint8_t byte;
+
+	if (tried)
+		return true;
+	tried = true;
+	hostile_dial(&second, hostile->path);
+	if (recv(second.fd, &byte, 1, 0) != 0 && errno != ECONNRESET)
+		_exit(9);
+	close(second.fd);
+	return true;
+}
+
 static bool
 play_close(struct hostile *hostile)
 {
@@ -354,6 +374,7 @@ const struct trick wire_tricks[] = {
     {"twice", MSG_NONE, play_twice, false},
     {"mbytes", MSG_NONE, play_unasked_megabytes, false},
     {"close", MSG_NONE, play_close, false},
+    {"second", MSG_NONE, play_second_pipe, false},
     {"linewr", MSG_NONE, play_lifeline_written, false},
     {"lineend", MSG_NONE, play_lifeline_closed, false},
     {"exit0", MSG_NONE, play_exit, true},

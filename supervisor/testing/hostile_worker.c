@@ -29,7 +29,7 @@ hostile_take(const struct hostile *hostile, void *into, size_t len)
 		ssize_t n = read(hostile->fd, at, len);
 
 		if (n <= 0)
-			exit(0); /* the supervisor has hung up */
+			_exit(0); /* the supervisor has hung up */
 		at += n;
 		len -= (size_t)n;
 	}
@@ -215,7 +215,7 @@ hostile_serve(struct hostile *hostile)
 	}
 }
 
-static void
+void
 hostile_dial(struct hostile *hostile, const char *path)
 {
 	static const uint8_t rep[8] = {0, 'S', 'P', 0, 0, 0x31};
@@ -322,6 +322,7 @@ main(int argc, char **argv)
 	hostile_become(argv[4]);
 	hostile_take_assignment(&hostile);
 	pack_init(&hostile.answer);
+	hostile.path = argv[2];
 	hostile_dial(&hostile, argv[2]);
 	hostile_serve(&hostile);
 	return 0;

@@ -32,26 +32,29 @@ def features(program, directories):
     found = {}
     for line in lines[2 + len(paths):]:
         kind, number, *values = line.split()
-        if kind in ("FT", "COV"):
-            found.setdefault(paths[int(number)], set()).update(
-                kind + value for value in values)
+        if kind == "FT":
+            found[paths[int(number)]] = set(map(int, values))
     return found
 
 
 def choose(found, kept):
-    """Greedily, the most new features first, small files before large ones; `kept` are in
-    already."""
+    """Greedily, the most new features first, new code before new counts and paths, small
+    files before large ones; `kept` are in already."""
     covered = set()
+    places = set()  # a feature is a place in the code, times 8, and how often
     files = size = 0
     for path in kept:
         covered |= found.get(path, set())
+        places |= {feature >> 3 for feature in found.get(path, set())}
         files += 1
         size += os.path.getsize(path)
     chosen = []
     rest = dict(found)
     while files < FILES and rest:
         def gain(path):
-            return len(rest[path] - covered) / (2000 + os.path.getsize(path))
+            new = rest[path] - covered
+            new_places = {feature >> 3 for feature in new} - places
+            return (len(new) + 20 * len(new_places)) / (2000 + os.path.getsize(path))
         path = max(rest, key=gain)
         new = rest.pop(path) - covered
         if not new:
@@ -59,6 +62,7 @@ def choose(found, kept):
         if size + os.path.getsize(path) > BYTES:
             continue
         covered |= new
+        places |= {feature >> 3 for feature in new}
         files += 1
         size += os.path.getsize(path)
         chosen.append(path)

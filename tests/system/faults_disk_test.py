@@ -2,6 +2,7 @@
 grows, status says what waits and since when, and it is all handed over when it can be."""
 
 import os
+import shutil
 import time
 
 from faults import Faults, SLOW, SLOW_MS, flood, flooded
@@ -70,6 +71,7 @@ class Disk(Faults):
         store = self.daemon.store
         os.mkdir(store)
         run("mount", "-t", "tmpfs", "-o", "size=2m,mode=755", "weirt", store)
+        self.addCleanup(shutil.rmtree, self.daemon.dir, ignore_errors=True)
         self.addCleanup(run, "umount", "-l", store, check=False)
         self.daemon.start()
         return os.path.join(store, "ballast")

@@ -22,6 +22,15 @@ def rss(pid):
         return int(re.search(r"VmRSS:\s+(\d+) kB", f.read())[1]) * 1024
 
 
+def settled_rss(pid):
+    """The least within a second: a message that is just passing through does not count."""
+    least = rss(pid)
+    for _ in range(20):
+        time.sleep(0.05)
+        least = min(least, rss(pid))
+    return least
+
+
 def descriptors(pid):
     return len(os.listdir("/proc/%d/fd" % pid))
 
