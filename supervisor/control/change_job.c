@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "supervisor/control/quota.h"
 #include "supervisor/iface/worker.h"
 #include "supervisor/supervisor.h"
 
@@ -13,7 +14,7 @@
  * so that none fails for want of memory that another one holds. */
 #define CHANGE_RINGS_MAX (UINT64_C(64) * 1024 * 1024)
 
-static size_t change_jobs; /* main thread */
+static struct quota change_quota; /* main thread */
 
 static void
 change_pack_part(
@@ -49,7 +50,7 @@ change_free(struct change_job *job)
 {
 	struct supervisor *supervisor = job->request->ctx;
 
-	change_jobs--;
+	quota_give(&change_quota, job->request->uid);
 	loop_timer_clear(supervisor->loop, &job->timer);
 	for (size_t i = 0; i < job->count; i++) {
 		settle_cancel(&job->parts[i].wait);
@@ -129,21 +130,22 @@ change_job_new(struct request *request, size_t count)
 	struct supervisor *supervisor = request->ctx;
 	struct change_job *job = NULL;
 
-	if (change_jobs >= CHANGE_JOBS_MAX) {
+	if (!quota_take(&change_quota, request->uid, CHANGE_USER_MAX)) {
 		pack_error(&request->answer, request->msg.type, MSG_E_BUSY,
-		    "%zu requests that change interfaces are under way; see status",
-		    change_jobs);
+		    "%d requests of yours that change interfaces are under way; see "
+		    "status",
+		    CHANGE_USER_MAX);
 		request_answer(request);
 		return NULL;
 	}
 	job = calloc(1, sizeof(*job) + count * sizeof(job->parts[0]));
 	if (!job) {
+		quota_give(&change_quota, request->uid);
 		pack_error(
 		    &request->answer, request->msg.type, MSG_E_FAILED, "out of memory");
 		request_answer(request);
 		return NULL;
 	}
-	change_jobs++;
 	job->request = request;
 	job->room = count;
 	job->pending = 1; /* whoever begins it, until change_job_begun() */

@@ -14,8 +14,8 @@
 
 #define CHANGE_MS 20000
 
-/* Requests that wait at the same time; the other contexts are for those who look. */
-#define CHANGE_JOBS_MAX (CONTROL_REQUESTS / 4)
+/* Requests of one user that are under way at the same time. */
+#define CHANGE_USER_MAX (CONTROL_REQUESTS / 4)
 
 enum change_result {
 	CHANGE_PENDING = 0,

@@ -156,6 +156,7 @@ client_write(struct client *client)
 			return -errno;
 	}
 	client->clients->unsent -= client->unsent_len;
+	client->user->unsent -= client->unsent_len;
 	free(client->unsent);
 	client->unsent = NULL;
 	client_enter(client, CLIENT_IDLE);
@@ -195,6 +196,12 @@ static void
 client_on_timer(void *arg)
 {
 	client_hang_up(arg);
+}
+
+uid_t
+client_uid(const struct client *client)
+{
+	return client->user->uid;
 }
 
 int
@@ -253,6 +260,7 @@ client_hang_up(struct client *client)
 	user->count--;
 	if (client->state == CLIENT_TAKES) {
 		clients->unsent -= client->unsent_len;
+		user->unsent -= client->unsent_len;
 		free(client->unsent);
 	}
 	if (client->state == CLIENT_WAITS)
@@ -301,6 +309,7 @@ client_send(struct client *client, const void *data, size_t len)
 		    client->unsent_len);
 	}
 	client->clients->unsent += client->unsent_len;
+	client->user->unsent += client->unsent_len;
 	client_enter(client, CLIENT_TAKES);
 	clients_limit_unsent(client->clients);
 	return 0;

@@ -119,18 +119,33 @@ clients_have_room(struct clients *clients, const struct client_user *newcomer)
 	return true;
 }
 
+/* The one that takes longest of the user who leaves the most lying. */
+static struct client *
+clients_slowest(struct clients *clients)
+{
+	const struct client_user *most = NULL;
+	struct client_user *user;
+	struct client *client;
+
+	TAILQ_FOREACH(user, &clients->users, entry) {
+		if (!most || user->unsent > most->unsent)
+			most = user;
+	}
+	TAILQ_FOREACH(client, &clients->ages, age) {
+		if (client->state == CLIENT_TAKES && client->user == most)
+			return client;
+	}
+	return NULL;
+}
+
 void
 clients_limit_unsent(struct clients *clients)
 {
-	struct client *client = TAILQ_FIRST(&clients->ages);
+	struct client *client;
 
-	while (client && clients->unsent > CLIENTS_UNSENT_MAX) {
-		struct client *next = TAILQ_NEXT(client, age);
-
-		if (client->state == CLIENT_TAKES)
-			client_hang_up(client);
-		client = next;
-	}
+	while (clients->unsent > CLIENTS_UNSENT_MAX &&
+	    (client = clients_slowest(clients)) != NULL)
+		client_hang_up(client);
 }
 
 static int
@@ -207,7 +222,9 @@ clients_next_user(struct clients *clients)
 	struct client_user *user;
 
 	TAILQ_FOREACH(user, &clients->users, entry) {
-		if (!TAILQ_EMPTY(&user->turns) && user->asks < CLIENTS_USER_ASKS_MAX)
+		if (TAILQ_EMPTY(&user->turns))
+			continue;
+		if (user->asks == 0 || clients->asks < CLIENTS_USER_ASKS_MAX)
 			return user;
 	}
 	return NULL;

@@ -20,7 +20,7 @@
 
 #define CLIENTS_MAX 256
 #define CLIENTS_ASKS_MAX 64 /* requests that are worked on at the same time */
-#define CLIENTS_USER_ASKS_MAX 48 /* ... of one user */
+#define CLIENTS_USER_ASKS_MAX 48 /* ... the others are for users who have none yet */
 #define CLIENTS_UNSENT_MAX (32U << 20) /* answers that are not taken, bytes in all */
 #define CLIENTS_PATIENCE_MS 10000 /* for a greeting, a message, an answer to be taken */
 
@@ -49,6 +49,9 @@ void clients_free(struct clients *clients);
 
 /* How many are connected. */
 size_t clients_count(const struct clients *clients);
+
+/* The user at the other end, at the time of connect(). */
+uid_t client_uid(const struct client *client);
 
 /* Answers the request of the client, who may be gone; NULL for `data` hangs up on him. */
 void client_answer(struct client *client, const void *data, size_t len);

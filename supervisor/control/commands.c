@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/config.h"
 #include "common/iface.h"
 #include "common/text.h"
 #include "supervisor/manager/manager.h"
@@ -55,6 +56,12 @@ commands_named(struct request *request, const msgpack_object *list,
 
 	(void)view_bool(request->msg.body, "again", &again);
 	*count = 0;
+	/* Each is looked for among all, and among those before it. */
+	if (list->via.array.size > CONFIG_IFACES_MAX) {
+		commands_refuse(request, MSG_E_BAD_MESSAGE,
+		    "ifaces: more names than there may be interfaces", "", 0);
+		return false;
+	}
 	for (uint32_t i = 0; i < list->via.array.size; i++) {
 		const msgpack_object *object = &list->via.array.ptr[i];
 		bool twice = false;

@@ -17,6 +17,7 @@ struct request {
 	void *ctx; /* as given to control_new */
 	struct msg msg;
 	struct pack answer; /* empty; the handler makes it a whole answer */
+	uid_t uid; /* who asks */
 	void *private;
 };
 

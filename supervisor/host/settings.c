@@ -127,6 +127,11 @@ settings_resolve(struct settings *out, const struct config *config,
 		    "worker_user: must not be the store's user (%s), else a worker that was "
 		    "taken over could reach the store",
 		    config->store_user);
+	if (faults.count == 0 && settings.worker_gid == settings.client_gid)
+		settings_fault(&faults,
+		    "client_group: must not be the group of the workers (%s), else one that "
+		    "was taken over could ask the daemon",
+		    config->worker_user);
 	if (config->runtime[0] != '/')
 		settings_fault(
 		    &faults, "runtime: '%s' is not an absolute path", config->runtime);

@@ -78,6 +78,10 @@ root_is_nobody_and_no_group_of_clients(void **state)
 	assert_int_equal(resolve(&settings), -EINVAL);
 	assert_string_equal(
 	    said, "worker_user: 'root' is root or in its group; choose another user\n");
+	/* A worker in the clients' group could ask the daemon. */
+	strcpy(config.worker_user, "64503");
+	assert_int_equal(resolve(&settings), -EINVAL);
+	assert_non_null(strstr(said, "client_group: must not be the group of the workers"));
 }
 
 static void

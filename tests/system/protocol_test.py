@@ -2,6 +2,8 @@
 from Debian's python3-msgpack, and the SP protocol (REQ over ipc) spoken by hand."""
 
 import os
+import select
+import signal
 import socket
 import struct
 import subprocess
@@ -10,7 +12,7 @@ import unittest
 
 import msgpack
 
-from harness import Daemon, Namespace, main, need_root, wait_for
+from harness import CLIENT_GROUP, Daemon, Namespace, main, need_root, wait_for
 from requester import Requester
 
 need_root()
@@ -138,6 +140,35 @@ class Protocol(unittest.TestCase):
             self.assertTrue(self.client.ask("status")["ok"])
         self.assertLess(time.monotonic() - start, 15)
         deaf.close()
+
+    def test_a_member_of_the_group_keeps_nobody_else_from_rotating(self):
+        store = self.client.ask("status")["store"]["pid"]
+        os.setegid(CLIENT_GROUP)
+        os.seteuid(61010)
+        try:
+            members = [Requester(self.daemon.socket) for _ in range(40)]
+        finally:
+            os.seteuid(0)
+            os.setegid(0)
+        os.kill(store, signal.SIGSTOP)
+        try:
+            for member in members:
+                member.send(msgpack.packb({"weir": 1, "type": "rotate", "ifaces": ["va"]}))
+            refused = [member for member in members
+                       if select.select([member.sock], [], [], 0.1)[0]]
+            self.assertEqual(len(refused), 40 - 16)
+            for member in refused:
+                answer = member.receive()
+                self.assertEqual((answer["ok"], answer["error"]), (False, "busy"))
+                self.assertIn("of yours", answer["text"])
+            # Of root's nothing waits, so it waits for the store like theirs.
+            self.client.send(msgpack.packb({"weir": 1, "type": "rotate", "ifaces": ["vb"]}))
+            self.assertEqual(select.select([self.client.sock], [], [], 1)[0], [])
+        finally:
+            os.kill(store, signal.SIGCONT)
+        self.assertTrue(self.client.receive()["ifaces"]["vb"]["done"])
+        for member in members:
+            member.close()
 
     def test_a_message_over_the_limit_costs_its_sender_the_connection(self):
         other = Requester(self.daemon.socket)

@@ -33,15 +33,21 @@ class Requester:
             data += more
         return data
 
-    def raw(self, body):
+    def send(self, body):
         self.id += 1
         message = struct.pack("!I", self.id) + body
         self.sock.sendall(b"\1" + struct.pack("!Q", len(message)) + message)
+
+    def receive(self):
         kind, size = struct.unpack("!BQ", self.exactly(9))
         answer = self.exactly(size)
         if kind != 1 or struct.unpack("!I", answer[:4])[0] != self.id:
             raise RuntimeError("answer to another request")
         return msgpack.unpackb(answer[4:], strict_map_key=False)
+
+    def raw(self, body):
+        self.send(body)
+        return self.receive()
 
     def ask(self, kind, **keys):
         return self.raw(msgpack.packb(dict({"weir": 1, "type": kind}, **keys)))
