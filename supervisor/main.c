@@ -132,7 +132,7 @@ main_standard_descriptors(void)
 	return 0;
 }
 
-/* Three descriptors per child, one per request of a client, and nng's own. */
+/* Four descriptors per child and nng's own, one per client. */
 static void
 main_raise_limits(void)
 {
@@ -327,8 +327,6 @@ main_run(struct supervisor *supervisor)
 	rc = children_new(&supervisor->children, supervisor->loop, program_dir);
 	if (rc != 0)
 		goto out;
-	if (supervisor->log)
-		children_pipe_logs(supervisor->children);
 	rc = orphans_adopt();
 	if (rc != 0)
 		goto out;

@@ -115,7 +115,7 @@ store_link_launch(struct store_link *store)
 	    .log_flows = supervisor->config.log_flows,
 	    .args = args,
 	    .socket_dir = supervisor->runtime.store,
-	    .socket_gid = supervisor->settings.client_gid,
+	    .socket_uid = supervisor->settings.store_uid,
 	    .data_fd = supervisor->runtime.store_fd,
 	    .errors_fd = -1};
 	int64_t delay;

@@ -38,12 +38,6 @@ children_new(struct children **out, struct loop *loop, int program_dir)
 	return 0;
 }
 
-void
-children_pipe_logs(struct children *children)
-{
-	children->pipe_logs = true;
-}
-
 size_t
 children_count(const struct children *children)
 {
@@ -158,13 +152,11 @@ child_spawn(struct child *child, const struct child_options *options, int start_
 	if (options->errors_fd >= 0)
 		spawn.fds[spawn.fd_count++] =
 		    (struct spawn_fd){options->errors_fd, CHILD_FD_ERRORS};
-	if (log_write >= 0)
-		spawn.fds[spawn.fd_count++] =
-		    (struct spawn_fd){log_write, STDERR_FILENO};
+	spawn.fds[spawn.fd_count++] = (struct spawn_fd){log_write, STDERR_FILENO};
 	pthread_mutex_lock(&child->lock);
 	pid = spawn_process(&spawn);
 	if (pid > 0)
-		child->pid = pid;
+		child->pid = child->peer = pid;
 	pthread_mutex_unlock(&child->lock);
 	return pid > 0 ? 0 : (int)pid;
 }
@@ -274,12 +266,10 @@ child_start(struct child **out, struct children *children,
 	    children->loop, child->alive_fd, child_on_lifeline, child, &child->alive);
 	if (rc != 0)
 		goto out;
-	if (children->pipe_logs) {
-		rc = log_pipe_new(&child->log, children->loop, child->program,
-		    child->iface, options->log_flows, &log_write);
-		if (rc != 0)
-			goto out;
-	}
+	rc = log_pipe_new(&child->log, children->loop, child->program, child->iface,
+	    options->log_flows, &log_write);
+	if (rc != 0)
+		goto out;
 	child->closed = false;
 	rc = child_listen(child, options);
 	if (rc != 0)
@@ -289,8 +279,7 @@ child_start(struct child **out, struct children *children,
 		child_drop_socket(child);
 		goto out;
 	}
-	if (child->log)
-		log_pipe_set_pid(child->log, (int)child->pid);
+	log_pipe_set_pid(child->log, (int)child->pid);
 	LIST_INSERT_HEAD(&children->all, child, entry);
 	log_iface_debug("child", child->iface, "%s: started as process %d",
 	    child->program, (int)child->pid);
@@ -358,6 +347,20 @@ children_disown(struct children *children, const void *arg)
 	}
 }
 
+/* From waitpid on its number may be another's, whose pipe must not be taken for its own. */
+static bool
+child_reap(struct child *child, int *status)
+{
+	bool ended;
+
+	pthread_mutex_lock(&child->lock);
+	ended = waitpid(child->pid, status, WNOHANG) == child->pid;
+	if (ended)
+		child->peer = 0;
+	pthread_mutex_unlock(&child->lock);
+	return ended;
+}
+
 void
 children_reap(struct children *children)
 {
@@ -368,8 +371,7 @@ children_reap(struct children *children)
 		char text[CHILD_EXIT_TEXT];
 		int status;
 
-		if (child->reaped ||
-		    waitpid(child->pid, &status, WNOHANG) != child->pid) {
+		if (child->reaped || !child_reap(child, &status)) {
 			child = LIST_NEXT(child, entry);
 			continue;
 		}

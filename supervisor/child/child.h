@@ -40,17 +40,15 @@ int children_free(struct children *children);
 void children_reap(struct children *children);
 size_t children_count(const struct children *children);
 
-/* Those that are started from now on write into pipes (supervisor/log/log_pipe.h) instead of
- * inheriting descriptor 2. */
-void children_pipe_logs(struct children *children);
-
+/* What a child writes to its descriptor 2 becomes lines of the log
+ * (supervisor/log/log_pipe.h). */
 struct child_options {
 	const char *program; /* file name in program_dir */
 	const char *label; /* for the log: "weir-worker eth0", or the program alone */
 	bool log_flows; /* it may log as many lines of the topic `flow` as it likes */
 	const char *const *args; /* after "--socket PATH"; ends with NULL */
 	const char *socket_dir; /* where its socket is made */
-	gid_t socket_gid; /* who may dial it */
+	uid_t socket_uid; /* who may dial it: the child's user */
 	const struct pack *first; /* finished; framed on CHILD_FD_START, or NULL */
 	int data_fd; /* for CHILD_FD_DATA, or -1; stays the caller's */
 	int errors_fd; /* for CHILD_FD_ERRORS, or -1; stays the caller's */

@@ -183,7 +183,8 @@ open_descriptors(void)
 	return count;
 }
 
-/* The last ones may take a moment: their sockets are closed on threads of their own. */
+/* The last ones may take a moment: their sockets are closed on threads of their own, and nng
+ * does the last of it later still. */
 static void
 wait_until_gone(void)
 {
@@ -192,6 +193,7 @@ wait_until_gone(void)
 	while (children_count(children) > 0 && mono_ms_between(mono_now(), end) > 0)
 		assert_int_equal(loop_turn(loop, 20), 0);
 	assert_int_equal(children_count(children), 0);
+	usleep(300000);
 }
 
 static void
@@ -228,7 +230,7 @@ sockets_are_closed_with_receives_pending(void **state)
 		}
 	}
 	wait_until_gone();
-	assert_int_equal(open_descriptors(), descriptors);
+	assert_true(open_descriptors() <= descriptors);
 	print_message("%ld rounds: resident memory %+ld KiB\n", rounds,
 	    (resident() - memory) / 1024);
 #ifndef WEIR_SANITIZED

@@ -30,7 +30,7 @@ struct child {
 	LIST_ENTRY(child) entry;
 	char program[CHILD_PROGRAM_SIZE];
 	char iface[IFACE_NAME_SIZE]; /* "": of none */
-	struct log_pipe *log; /* its descriptor 2, or NULL: inherited */
+	struct log_pipe *log; /* its descriptor 2 */
 	const struct child_events *events; /* NULL: disowned */
 	void *arg;
 	struct mono started;
@@ -57,16 +57,15 @@ struct child {
 	struct loop_timer close_timer;
 	LIST_HEAD(, child_ask) asks;
 	struct child_ask *ping;
-	pthread_mutex_t lock; /* of what follows, against the pipe callbacks */
 	pid_t pid;
+	pthread_mutex_t lock; /* of what follows, against the pipe callbacks */
+	pid_t peer; /* who may dial; 0: nobody yet, or its number may be another's */
 	int pipe; /* the one that it has dialled; 0: not yet */
 };
 
 struct children {
 	struct loop *loop;
 	int program_dir;
-	bool pipe_logs;
-	uint32_t next_socket;
 	struct loop_timer count_timer;
 	LIST_HEAD(, child) all;
 	void (*gone)(void *arg);

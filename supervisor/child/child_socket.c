@@ -1,7 +1,7 @@
 /* The pid and the socket's pipe callback meet under a lock that is held over the fork:
  * the child may dial before fork() has returned, and is then checked after its pid is
- * known. The callback refuses every other process, so that a stranger who finds the path
- * cannot answer in the child's place.
+ * known. The callback refuses every other process, so that another one of the same user, who
+ * alone can connect, cannot answer in the child's place.
  *
  * nng 1.5.2 stands still for ever when a pipe is closed in the moment in which a message
  * arrives or is half sent on it (its issues 1543, 1813). So a socket is closed only when
@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "common/log.h"
@@ -39,7 +40,7 @@ child_take_pipe(struct child *child, nng_pipe pipe)
 	const char *why_not = NULL;
 
 	pthread_mutex_lock(&child->lock);
-	if (child->pid <= 0 || child_pipe_pid(pipe) != (uint64_t)child->pid)
+	if (child->peer <= 0 || child_pipe_pid(pipe) != (uint64_t)child->peer)
 		why_not = "not the one started";
 	else if (child->pipe != 0)
 		why_not = "it has a pipe, or had one";
@@ -201,15 +202,32 @@ child_drop_socket(struct child *child)
 	unlink(child->path);
 }
 
+/* A name that was never used and cannot be known before, so that nothing can be made ready
+ * for it. Ten characters: common/config.h has counted them. */
+static int
+child_socket_path(struct child *child, const char *dir)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz234567";
+	unsigned char random[10];
+	char name[sizeof(random) + 1];
+	int n;
+
+	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
+		return -EIO;
+	for (size_t i = 0; i < sizeof(random); i++)
+		name[i] = letters[random[i] % (sizeof(letters) - 1)];
+	name[sizeof(random)] = '\0';
+	n = snprintf(child->path, sizeof(child->path), "%s/%s.sock", dir, name);
+	return n < 0 || (size_t)n >= sizeof(child->path) ? -ENAMETOOLONG : 0;
+}
+
 int
 child_listen(struct child *child, const struct child_options *options)
 {
-	int n = snprintf(child->path, sizeof(child->path), "%s/%u.sock",
-	    options->socket_dir, (unsigned)++child->children->next_socket);
-	int rc;
+	int rc = child_socket_path(child, options->socket_dir);
 
-	if (n < 0 || (size_t)n >= sizeof(child->path))
-		return -ENAMETOOLONG;
+	if (rc != 0)
+		return rc;
 	rc = nng_req0_open(&child->socket);
 	if (rc != 0)
 		return -ENOMEM;
@@ -226,9 +244,8 @@ child_listen(struct child *child, const struct child_options *options)
 	if (rc == 0)
 		rc = nng_pipe_notify(
 		    child->socket, NNG_PIPE_EV_REM_POST, child_pipe_removed, child);
-	rc = rc != 0
-	    ? -EIO
-	    : listen_ipc(child->socket, child->path, options->socket_gid, NULL);
+	rc = rc != 0 ? -EIO
+		     : listen_ipc(child->socket, child->path, options->socket_uid);
 	if (rc != 0) {
 		log_iface_err("child", child->iface,
 		    "%s: its socket %s cannot be made: %s", child->program, child->path,

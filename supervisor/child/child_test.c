@@ -85,7 +85,7 @@ start(const char *const *args)
 	    .label = "weir-worker test0",
 	    .args = args,
 	    .socket_dir = dir,
-	    .socket_gid = getegid(),
+	    .socket_uid = geteuid(),
 	    .first = &first,
 	    .data_fd = data_fd,
 	    .errors_fd = -1};

@@ -1,6 +1,6 @@
 /* The directory is root's, so nobody can put another file in the place of the socket
- * between its making and the chown. Until that has happened the group is the
- * supervisor's own: too few may dial, never too many. */
+ * between its making and the chown. Until that has happened the owner is the supervisor:
+ * too few may dial, never too many (nng sets the mode before it listens). */
 #include "supervisor/child/listen.h"
 
 #include <errno.h>
@@ -13,7 +13,7 @@
 #include "proto/nng_errno.h"
 
 int
-listen_ipc(nng_socket socket, const char *path, gid_t gid, nng_listener *out)
+listen_ipc(nng_socket socket, const char *path, uid_t uid)
 {
 	char url[LISTEN_PATH_SIZE + sizeof("ipc://")];
 	nng_listener listener;
@@ -28,21 +28,19 @@ listen_ipc(nng_socket socket, const char *path, gid_t gid, nng_listener *out)
 		return nng_errno(rc);
 	rc = nng_listener_set_size(listener, NNG_OPT_RECVMAXSZ, NNG_RECEIVE_MAX);
 	if (rc == 0)
-		rc = nng_listener_set_int(listener, NNG_OPT_IPC_PERMISSIONS, 0660);
+		rc = nng_listener_set_int(listener, NNG_OPT_IPC_PERMISSIONS, 0600);
 	if (rc == 0)
 		rc = nng_listener_start(listener, 0);
 	if (rc != 0) {
 		nng_listener_close(listener);
 		return nng_errno(rc);
 	}
-	if (lchown(path, (uid_t)-1, gid) < 0 || lstat(path, &st) < 0)
+	if (lchown(path, uid, (gid_t)-1) < 0 || lstat(path, &st) < 0)
 		rc = -errno;
-	else if (!S_ISSOCK(st.st_mode) || (st.st_mode & 07777) != 0660 ||
-	    st.st_uid != geteuid() || st.st_gid != gid)
+	else if (!S_ISSOCK(st.st_mode) || (st.st_mode & 07777) != 0600 ||
+	    st.st_uid != uid)
 		rc = -EPERM;
 	if (rc != 0)
 		nng_listener_close(listener);
-	else if (out)
-		*out = listener;
 	return rc;
 }

@@ -64,14 +64,28 @@ spawn_signals(void)
 	for (int signal = 1; signal < NSIG; signal++) {
 		/* A terminal's Ctrl-C reaches the whole group; only the supervisor
 		 * decides what it means. */
-		bool ignored =
-		    signal == SIGINT || signal == SIGTERM || signal == SIGHUP;
+		bool ignored = signal == SIGINT || signal == SIGTERM ||
+		    signal == SIGHUP || signal == SIGPIPE;
 
 		action.sa_handler = ignored ? SIG_IGN : SIG_DFL;
 		sigaction(signal, &action, NULL);
 	}
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static int
+spawn_null_fds(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null < 0)
+		return -1;
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (dup2(null, fd) < 0)
+			return -1;
+	}
+	return 0; /* null is closed like every other one that is not in the list */
 }
 
 static int
@@ -84,6 +98,8 @@ spawn_place_fds(struct spawn_fd *fds, size_t count)
 		if (fds[i].from < 0)
 			return -1;
 	}
+	if (spawn_null_fds() < 0)
+		return -1;
 	for (size_t i = 0; i < count; i++) {
 		if (dup2(fds[i].from, fds[i].to) < 0)
 			return -1;
@@ -106,12 +122,13 @@ spawn_compare_fds(const void *a, const void *b)
 	return x->to - y->to;
 }
 
+/* `head` is as common/log.h says of whoever reads descriptor 2 at that moment. */
 static void
-spawn_complain(const char *program, const char *text)
+spawn_complain(const char *head, const char *program, const char *text)
 {
 	char line[256];
 	size_t used = 0;
-	const char *parts[] = {"weir-supervisor: child: ", program, text};
+	const char *parts[] = {head, program, text};
 
 	for (size_t i = 0; i < 3; i++) {
 		for (const char *p = parts[i]; *p && used < sizeof(line) - 1; p++)
@@ -161,7 +178,8 @@ spawn_process(const struct spawn *spawn)
 	spawn_signals();
 	fds[count].from = fcntl(spawn->program_dir, F_DUPFD_CLOEXEC, SPAWN_FD_ASIDE);
 	if (fds[count].from < 0 || spawn_place_fds(fds, count) < 0) {
-		spawn_complain(spawn->program, ": its descriptors could not be placed");
+		spawn_complain("weir-supervisor: child: ", spawn->program,
+		    ": its descriptors could not be placed");
 		_exit(126);
 	}
 	/* Everything above the last one that stays, now and through the exec. */
@@ -171,6 +189,6 @@ spawn_process(const struct spawn *spawn)
 	if (limit_files)
 		setrlimit(RLIMIT_NOFILE, &files);
 	execveat(fds[count].from, spawn->program, spawn->argv, environment, 0);
-	spawn_complain(spawn->program, ": could not be executed");
+	spawn_complain("<3>start: ", spawn->program, ": could not be executed");
 	_exit(127);
 }

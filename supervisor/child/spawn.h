@@ -9,7 +9,7 @@
 
 struct spawn_fd {
 	int from;
-	int to; /* above 1; each number once */
+	int to; /* 2, for a pipe of supervisor/log, or above; each number once */
 };
 
 struct spawn {
@@ -20,11 +20,12 @@ struct spawn {
 	size_t fd_count;
 };
 
-/* The pid, or negative errno. The child has the descriptors 0, 1, 2 and those in the list,
- * nothing else; one for 2 in the list is a pipe of supervisor/log, and the child is told so
- * (LOG_PIPE_VARIABLE); INT, TERM and HUP ignored, every other signal at its default, none blocked;
- * no core files; of the environment only what a child may see. A failing exec ends it with
- * exit code 127. */
+/* The pid, or negative errno. The child has the descriptors in the list, nothing else: 0 and
+ * 1, and 2 unless it is in the list, are /dev/null, opened for it alone (of a descriptor that
+ * is shared it could change the flags for the supervisor, too). It is told of the pipe
+ * (LOG_PIPE_VARIABLE). INT, TERM and HUP are ignored, and PIPE: who reads its log may end
+ * before it. Every other signal is at its default, none blocked; no core files; of the
+ * environment only what a child may see. A failing exec ends it with exit code 127. */
 pid_t spawn_process(const struct spawn *spawn);
 
 #endif

@@ -111,7 +111,7 @@ worker_start(struct worker *worker)
 	    .label = worker->label,
 	    .args = args,
 	    .socket_dir = supervisor->runtime.worker,
-	    .socket_gid = supervisor->settings.worker_gid,
+	    .socket_uid = supervisor->settings.worker_uid,
 	    .errors_fd = -1};
 	struct pack first;
 	bool fresh;
@@ -152,6 +152,7 @@ worker_start(struct worker *worker)
 		    "its worker cannot be started: %s; trying again in %" PRId64 " ms",
 		    strerror(-rc), delay);
 		worker_start_later(worker, delay);
+		worker_set_error(worker, "start", strerror(-rc));
 		worker_settle_check(worker);
 		return;
 	}
