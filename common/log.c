@@ -5,6 +5,7 @@
 #include "common/log.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -25,6 +26,10 @@
 #define LOG_IFACE_SIZE (4 * (IFACE_NAME_SIZE - 1) + 1) /* every byte as \xNN */
 #define LOG_WIDE_SIZE (LOG_LINE_SIZE + 192) /* all parts of a line, before it is cut */
 
+/* What a pipe has room for when poll(2) says that it has any. That it has none it says, too,
+ * while there is still room in its last page. */
+#define LOG_ROOM PIPE_BUF
+
 struct log_bucket {
 	char topic[LOG_TOPIC_SIZE];
 	enum log_level level; /* 0: not in use */
@@ -41,6 +46,7 @@ static struct {
 	log_sink *sink;
 	void *sink_arg;
 	atomic_uint_fast64_t lost; /* stderr did not take them */
+	atomic_size_t room; /* bytes that stderr takes at once, as far as is known */
 	pthread_mutex_t lock; /* of what follows */
 	unsigned burst;
 	unsigned per_second;
@@ -215,13 +221,34 @@ log_own_record(enum log_level level, const char *topic, const char *iface)
 	    .topic = topic};
 }
 
+/* With `wait`, for whoever reads. Otherwise what is written is taken from the room that is
+ * known to be there; what another thread has written meanwhile leaves none. */
+static int
+log_write_record(const struct log_record *record, bool wait)
+{
+	char line[LOG_LINE_SIZE];
+	size_t len = log_compose(line, record);
+	size_t room = atomic_load(&log_state.room);
+
+	if (wait) {
+		atomic_store(&log_state.room, 0);
+		return log_write(line, len);
+	}
+	if (room < len) {
+		if (!log_ready())
+			return -EAGAIN;
+		room = LOG_ROOM;
+	}
+	atomic_compare_exchange_strong(&log_state.room, &room, room - len);
+	return log_write(line, len);
+}
+
 static void
-log_tell_lost(void)
+log_tell_lost(bool wait)
 {
 	uint64_t lost = atomic_exchange(&log_state.lost, 0);
 	struct log_record record;
 	char text[80];
-	char line[LOG_LINE_SIZE];
 
 	if (lost == 0)
 		return;
@@ -229,22 +256,43 @@ log_tell_lost(void)
 	    (unsigned long long)lost);
 	record = log_own_record(LOG_LEVEL_WARNING, "log", NULL);
 	record.text = text;
-	if (log_write(line, log_compose(line, &record)) != 0)
+	if (log_write_record(&record, wait) != 0)
 		atomic_fetch_add(&log_state.lost, lost);
+}
+
+bool
+log_ready(void)
+{
+	struct pollfd fd = {.fd = STDERR_FILENO, .events = POLLOUT};
+	/* What is wrong with it is the business of the write, which will not wait then. */
+	bool ready = log_state.sink || poll(&fd, 1, 0) != 0;
+
+	atomic_store(&log_state.room, ready ? LOG_ROOM : 0);
+	return ready;
+}
+
+bool
+log_shows_debug(void)
+{
+	return log_state.debug;
+}
+
+static void
+log_deliver(const struct log_record *record, bool wait)
+{
+	if (log_state.sink) {
+		log_state.sink(log_state.sink_arg, record);
+		return;
+	}
+	log_tell_lost(wait);
+	if (log_write_record(record, wait) != 0)
+		atomic_fetch_add(&log_state.lost, 1);
 }
 
 void
 log_relay(const struct log_record *record)
 {
-	char line[LOG_LINE_SIZE];
-
-	if (log_state.sink) {
-		log_state.sink(log_state.sink_arg, record);
-		return;
-	}
-	log_tell_lost();
-	if (log_write(line, log_compose(line, record)) != 0)
-		atomic_fetch_add(&log_state.lost, 1);
+	log_deliver(record, false);
 }
 
 static void
@@ -260,7 +308,7 @@ log_tell_left_out(enum log_level level, const char *topic, uint64_t left_out)
 	/* Of whichever interfaces. */
 	record = log_own_record(level, topic, NULL);
 	record.text = text;
-	log_relay(&record);
+	log_deliver(&record, true);
 }
 
 /* A name or a text from outside must not forge a line or drive a terminal. */
@@ -290,7 +338,7 @@ static void __attribute__((format(printf, 4, 0))) log_event(enum log_level level
 	log_tell_left_out(level, topic, left_out);
 	log_format(text, format, ap);
 	record.text = text;
-	log_relay(&record);
+	log_deliver(&record, true);
 }
 
 void

@@ -18,6 +18,7 @@
 #ifndef WEIR_COMMON_LOG_H
 #define WEIR_COMMON_LOG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -94,7 +95,14 @@ struct log_record {
 typedef void log_sink(void *arg, const struct log_record *record);
 void log_set_sink(log_sink *sink, void *arg);
 
-/* A line of another process, as it is: to the sink or to stderr, not limited. */
+/* A line of another process, as it is: to the sink or to stderr, not limited. One that stderr
+ * does not take at once is counted like a line that was lost. */
 void log_relay(const struct log_record *record);
+
+/* Whether stderr takes 4 KiB of lines from log_relay() at once. */
+bool log_ready(void);
+
+/* Whether WEIR_DEBUG asks for debug lines. */
+bool log_shows_debug(void);
 
 #endif

@@ -55,6 +55,16 @@ set_no_new_privs(void)
 	return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 ? 0 : -EPERM;
 }
 
+/* A change of user does this too, but not where user and group stay the same, and its
+ * result is an administrator's choice (fs.suid_dumpable). */
+static int
+set_not_dumpable(void)
+{
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+		return -errno;
+	return prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0 ? 0 : -EPERM;
+}
+
 int
 privilege_become(uid_t uid, gid_t gid, bool keep_net_raw)
 {
@@ -76,9 +86,10 @@ privilege_become(uid_t uid, gid_t gid, bool keep_net_raw)
 		(int)uid, (int)gid, CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING) != 0)
 		return -EPERM;
 	rc = set_no_new_privs();
-	if (rc != 0)
-		return rc;
-	rc = read_sets(&sets);
+	if (rc == 0)
+		rc = set_not_dumpable();
+	if (rc == 0)
+		rc = read_sets(&sets);
 	if (rc != 0)
 		return rc;
 	if (getresuid(&uids[0], &uids[1], &uids[2]) != 0 ||
@@ -101,6 +112,8 @@ privilege_drop_unprivileged(void)
 {
 	int rc = set_no_new_privs();
 
+	if (rc == 0)
+		rc = set_not_dumpable();
 	if (rc != 0)
 		return rc;
 	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
@@ -135,7 +148,8 @@ privilege_verify_none(bool bounding_too, bool allow_root)
 		return -EPERM;
 	if (bounding_too && sets.bounding != 0)
 		return -EPERM;
-	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
+	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1 ||
+	    prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 0)
 		return -EPERM;
 	if (getresuid(&uids[0], &uids[1], &uids[2]) != 0 ||
 	    getresgid(&gids[0], &gids[1], &gids[2]) != 0)

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/wait.h>
@@ -121,6 +122,8 @@ keep_nothing(void)
 	if (!line_is("CapEff", NOTHING) || !line_is("CapPrm", NOTHING) ||
 	    !line_is("CapBnd", NOTHING) || !line_is("NoNewPrivs", "1"))
 		return 2;
+	if (prctl(PR_GET_DUMPABLE) != 0)
+		return 4;
 	return privilege_verify_none(true, false) == 0 ? 0 : 3;
 }
 
@@ -157,7 +160,14 @@ drop_as_ordinary_user(void)
 		return 2;
 	if (privilege_verify_none(false, true) != 0)
 		return 3;
-	return line_is("NoNewPrivs", "1") ? 0 : 4;
+	if (!line_is("NoNewPrivs", "1"))
+		return 4;
+	/* Others of the same user cannot look into it; and that is asked for. */
+	if (prctl(PR_GET_DUMPABLE) != 0 || access("/proc/self/mem", R_OK) == 0)
+		return 5;
+	if (prctl(PR_SET_DUMPABLE, 1) != 0)
+		return 6;
+	return privilege_verify_none(false, true) == -EPERM ? 0 : 7;
 }
 
 static void

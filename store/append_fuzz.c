@@ -62,6 +62,7 @@ struct model {
 	struct append *append;
 	sqlite3 *db;
 	bool durable[NAMES];
+	struct interval begun[2 * NAMES]; /* what part 0 of a map came with */
 	struct books books; /* of all of them */
 	uint64_t flows;
 };
@@ -170,7 +171,8 @@ struct map {
 	struct interval interval;
 	struct flow_record flows[RECORDS_MAX];
 	size_t count;
-	unsigned name;
+	unsigned name; /* file id and rotation */
+	unsigned intake; /* and interface */
 	bool honest; /* nothing was changed, and no sum is too large */
 };
 
@@ -226,6 +228,7 @@ take_map(struct map *map, struct input *in)
 
 	memset(map, 0, sizeof(*map));
 	map->name = kind % NAMES;
+	map->intake = kind % (2 * NAMES);
 	map->part.file_id = map->name & 1 ? UINT64_MAX : 1;
 	map->part.rotation = 1 + (map->name >> 1);
 	fuzz_check(iface_name_set(&map->part.iface, kind & 8 ? "eth1" : "eth0") == 0);
@@ -258,10 +261,12 @@ take_map(struct map *map, struct input *in)
 static void
 is_durable(struct model *model, const struct map *map)
 {
+	const struct interval *interval = &model->begun[map->intake];
+
 	fuzz_check(!model->durable[map->name]);
 	model->durable[map->name] = true;
-	books_add(&model->books, &map->interval.books);
-	model->flows += map->interval.flows;
+	books_add(&model->books, &interval->books);
+	model->flows += interval->flows;
 }
 
 /* Whether nothing of what is stored is so large that the sum with this map is too. */
@@ -279,8 +284,11 @@ hand_in(struct model *model, struct map *map, enum append_result *result)
 {
 	bool known = model->durable[map->name];
 	char why[SCHEMA_WHY_SIZE];
-	int rc = append_part(model->append, model->db, &map->part, result, why);
+	int rc;
 
+	if (map->part.part == 0 && map->part.interval)
+		model->begun[map->intake] = *map->part.interval;
+	rc = append_part(model->append, model->db, &map->part, result, why);
 	if (rc != 0) {
 		fuzz_check(why[0] != '\0');
 		return rc;

@@ -1,6 +1,14 @@
-/* SQLite opens its files when it wants to, so opening is on this list; Landlock says
- * which. Writing to them is pwrite64 alone: what may be written to with write is settled
- * when the list is installed. */
+/* Two lists, the second a part of the first: for the start, when a database is opened that
+ * a predecessor may have forged, and for serving. SQLite opens its files when it wants to,
+ * so opening is on both; Landlock says which. Writing to them is pwrite64 alone: what may
+ * be written to with write is settled when a list is installed.
+ *
+ * What the store makes is run by nobody and changes nobody's rights: a file in its
+ * directory belongs to the group of those who may ask the supervisor, and others can pass
+ * through that directory. So no mode has a bit for running, setting a user or a group, or
+ * for others. SQLite asks for 0644, or the mode of its database, and takes the umask, 027,
+ * which no call changes; what it sets afterwards is that mode again, and it does
+ * without. */
 #include "store/confine.h"
 
 #include <errno.h>
@@ -16,14 +24,46 @@
  * somebody has moved the file away; beside what nng has. */
 #define CONFINE_DESCRIPTORS 64
 
+/* Also while it starts, so that the first list knows all the numbers to come. */
+_Static_assert(CONFINE_DESCRIPTORS <= SANDBOX_LATER_MAX, "every number is known");
+
+#define MODES 07777
+#define MODES_MADE 0666
+#define MODES_SET 0640
+
+#define COUNT(list) (sizeof(list) / sizeof((list)[0]))
 #define IS(argument, what) \
 	{ \
 		argument, SANDBOX_IS, (uint64_t)(what), 0 \
 	}
 
+#define WITHOUT(argument, bits) \
+	{ \
+		argument, SANDBOX_WITHOUT, (uint64_t)(bits), 0 \
+	}
+#define WITH(argument, bits) \
+	{ \
+		argument, SANDBOX_WITH, (uint64_t)(bits), 0 \
+	}
+#define KIND(argument, bits, what) \
+	{ \
+		argument, SANDBOX_KIND, (uint64_t)(what), (uint64_t)(bits) \
+	}
+
+/* Not O_TMPFILE itself, which has the bit of O_DIRECTORY. */
+#define MAKES (O_CREAT | (O_TMPFILE & ~O_DIRECTORY))
+
 static const struct sandbox_call database_calls[] = {
-    {"open", "the database", 0, {{0}}},
-    {"openat", "the database", 0, {{0}}},
+    {"open", "the database", 0, {WITHOUT(1, MAKES)}},
+    {"open", "a new one", 0,
+	{KIND(1, MAKES, O_CREAT), WITHOUT(2, MODES & ~MODES_MADE)}},
+    {"open", "a database that can be run", EPERM,
+	{KIND(1, MAKES, O_CREAT), WITH(2, MODES & ~MODES_MADE)}},
+    {"openat", "the database", 0, {WITHOUT(2, MAKES)}},
+    {"openat", "a new one", 0,
+	{KIND(2, MAKES, O_CREAT), WITHOUT(3, MODES & ~MODES_MADE)}},
+    {"openat", "a database that can be run", EPERM,
+	{KIND(2, MAKES, O_CREAT), WITH(3, MODES & ~MODES_MADE)}},
     {"stat", "is it still there", 0, {{0}}},
     {"lstat", "is it still there", 0, {{0}}},
     {"newfstatat", "is it still there", 0, {{0}}},
@@ -45,9 +85,12 @@ static const struct sandbox_call database_calls[] = {
     {"fallocate", "space taken", 0, {{0}}},
     {"fsync", "durable", 0, {{0}}},
     {"fdatasync", "durable", 0, {{0}}},
-    {"fchmod", "the mode of a log is that of its database", 0, {{0}}},
-    {"fchown", "likewise its owner", 0, {{0}}},
-    {"fchown32", "likewise its owner", 0, {{0}}},
+    {"fchmod", "the mode of a log is that of its database", 0,
+	{WITHOUT(1, MODES & ~MODES_SET)}},
+    {"fchmod", "likewise, and it goes on without", EPERM,
+	{WITH(1, MODES & ~MODES_SET)}},
+    {"fchown", "likewise its owner, and it goes on without", EPERM, {{0}}},
+    {"fchown32", "likewise its owner, and it goes on without", EPERM, {{0}}},
     {"geteuid", "whether it may", 0, {{0}}},
     {"geteuid32", "whether it may", 0, {{0}}},
     {"fcntl", "close-on-exec", 0, {IS(1, F_GETFD)}},
@@ -63,8 +106,10 @@ static const struct sandbox_call database_calls[] = {
 static const struct sandbox_group database_group =
     SANDBOX_GROUP("SQLite", database_calls);
 
-static const struct sandbox_group *const serving[] = {
-    &sandbox_process, &sandbox_serving, &sandbox_attempts, &database_group};
+static const struct sandbox_group *const starting[] = {&sandbox_process,
+    &sandbox_serving, &sandbox_starting, &sandbox_attempts, &database_group};
+static const struct sandbox_group *const serving[] = {&sandbox_process,
+    &sandbox_serving, &sandbox_attempts, &sandbox_attempts_sockets, &database_group};
 
 int
 confine_files(int directory)
@@ -91,13 +136,13 @@ confine_files(int directory)
 	return rc;
 }
 
-int
-confine_serving(void)
+static int
+confine(const struct sandbox_group *const groups[], size_t count, uint64_t threads)
 {
 	const struct sandbox_limits limits = {
 	    .file_size = SANDBOX_NO_LIMIT, /* retention is by age and by size */
 	    .descriptors = CONFINE_DESCRIPTORS,
-	    .threads = 0,
+	    .threads = threads,
 	};
 	char head[128];
 	int rc = 0;
@@ -110,9 +155,20 @@ confine_serving(void)
 		return rc;
 	}
 	log_head(LOG_LEVEL_ERR, "sandbox", head, sizeof(head));
-	rc = sandbox_filter(
-	    serving, sizeof(serving) / sizeof(serving[0]), WEIR_SANDBOX_MODE, head);
+	rc = sandbox_filter(groups, count, WEIR_SANDBOX_MODE, head);
 	if (rc != 0)
 		log_err("sandbox", "the list of system calls: %s", strerror(-rc));
 	return rc;
+}
+
+int
+confine_starting(void)
+{
+	return confine(starting, COUNT(starting), SANDBOX_NO_LIMIT);
+}
+
+int
+confine_serving(void)
+{
+	return confine(serving, COUNT(serving), 0);
 }

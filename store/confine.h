@@ -8,6 +8,10 @@
  * other thread and the first nng call. */
 int confine_files(int directory);
 
+/* No network, no program, no other process; threads, one local socket and what nng has for
+ * itself are left. Before the database is opened. */
+int confine_starting(void);
+
 /* The rest, when everything is started and dialled. */
 int confine_serving(void);
 

@@ -5,9 +5,11 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -55,16 +57,26 @@ remove_place(void **state)
 	return system(command);
 }
 
-/* What the store does in its first steps. */
+/* What the store does in its first steps: before it opens its database, and before it
+ * serves. */
 static void
-serve(void)
+start(void)
 {
 	const int fd = open(directory, O_RDONLY | O_DIRECTORY);
 
 	if (fd < 0 || fchdir(fd) != 0)
 		_exit(210);
-	if (confine_files(fd) != 0 || close(fd) != 0 || confine_serving() != 0)
+	umask(027);
+	if (confine_files(fd) != 0 || close(fd) != 0 || confine_starting() != 0)
 		_exit(211);
+}
+
+static void
+serve(void)
+{
+	start();
+	if (confine_serving() != 0)
+		_exit(212);
 }
 
 static int
@@ -82,12 +94,13 @@ insert(sqlite3 *db, int count)
 /* A database from nothing to its end: made, written, shrunk, checked, moved away, made
  * again. */
 static int
-keep(void)
+keep_after(void (*shut_in)(void))
 {
 	char why[SCHEMA_WHY_SIZE];
 	sqlite3 *db = NULL;
+	struct stat st;
 
-	serve();
+	shut_in();
 	if (schema_open(STORE_DB_NAME, &db, why) != 0)
 		return 1;
 	if (sqlite3_exec(db, "BEGIN", NULL, NULL, NULL) != SQLITE_OK ||
@@ -111,8 +124,73 @@ keep(void)
 	schema_close(db);
 	if (schema_open(STORE_DB_NAME, &db, why) != 0 || insert(db, 1) != 0)
 		return 7;
+	if (stat(STORE_DB_NAME "-wal", &st) != 0 || (st.st_mode & 07777) != 0640)
+		return 8;
 	schema_close(db);
 	return 0;
+}
+
+static int
+keep(void)
+{
+	return keep_after(serve);
+}
+
+static int
+keep_while_starting(void)
+{
+	return keep_after(start);
+}
+
+/* An administrator has changed the mode of the database: its log would get the same. */
+static int
+keep_with_another_mode(void)
+{
+	char why[SCHEMA_WHY_SIZE];
+	sqlite3 *db = NULL;
+	int fd;
+
+	fd = open(directory, O_RDONLY | O_DIRECTORY);
+	if (fd < 0 || fchdir(fd) != 0 || schema_open(STORE_DB_NAME, &db, why) != 0)
+		return 1;
+	schema_close(db);
+	if (chmod(STORE_DB_NAME, 0666) != 0 || unlink(STORE_DB_NAME "-wal") != 0)
+		return 2;
+	serve();
+	if (schema_open(STORE_DB_NAME, &db, why) != 0 || insert(db, 1) != 0)
+		return 3;
+	schema_close(db);
+	return 0;
+}
+
+static int
+modes_that_give_nothing(void)
+{
+	struct stat st;
+	int fd;
+
+	serve();
+	fd = open("made", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	if (fd < 0 || fstat(fd, &st) != 0 || (st.st_mode & 07777) != 0640)
+		return 1;
+	if (open("run", O_RDWR | O_CREAT, 0755) >= 0 || errno != EPERM ||
+	    open("run", O_RDWR | O_CREAT | O_EXCL, 02644) >= 0 || errno != EPERM ||
+	    open("run", O_WRONLY | O_CREAT | O_TRUNC, 0610) >= 0 || errno != EPERM ||
+	    access("run", F_OK) == 0)
+		return 7;
+	if (fchmod(fd, 0600) != 0 || fchmod(fd, 0640) != 0)
+		return 2;
+	for (mode_t bit = 04000; bit != 0; bit >>= 1) {
+		if ((bit & 0640) == 0 &&
+		    (fchmod(fd, 0640 | bit) == 0 || errno != EPERM))
+			return 3;
+	}
+	if (fchown(fd, (uid_t)-1, 0) == 0 || errno != EPERM)
+		return 4;
+	fd = open(".", O_RDONLY | O_DIRECTORY);
+	if (fd < 0 || fchmod(fd, 02755) == 0 || errno != EPERM)
+		return 5;
+	return fstat(fd, &st) == 0 && (st.st_mode & 07777) == 0700 ? 0 : 6;
 }
 
 static int
@@ -134,6 +212,30 @@ the_store_can_keep_a_database(void **state)
 	(void)state;
 	need_enforcing();
 	assert_true(did_all(keep));
+}
+
+static void
+the_store_can_keep_a_database_while_it_starts(void **state)
+{
+	(void)state;
+	need_enforcing();
+	assert_true(did_all(keep_while_starting));
+}
+
+static void
+a_database_of_another_mode_is_kept_all_the_same(void **state)
+{
+	(void)state;
+	need_enforcing();
+	assert_true(did_all(keep_with_another_mode));
+}
+
+static void
+no_mode_is_given_that_others_or_the_group_could_use(void **state)
+{
+	(void)state;
+	need_enforcing();
+	assert_true(did_all(modes_that_give_nothing));
 }
 
 static void
@@ -220,6 +322,54 @@ change_a_mode_by_name(void)
 }
 
 static void
+make_a_file_without_a_name(void)
+{
+	(void)open(".", O_RDWR | O_TMPFILE, 0600);
+}
+
+static void
+make_a_file_in_the_old_way(void)
+{
+	syscall(SYS_creat, "new", 0755);
+}
+
+static void
+make_a_directory(void)
+{
+	syscall(SYS_mkdirat, AT_FDCWD, "new", 0700);
+}
+
+static void
+change_an_owner_by_name(void)
+{
+	syscall(SYS_fchownat, AT_FDCWD, STORE_DB_NAME, -1, 0, 0);
+}
+
+static void
+change_the_umask(void)
+{
+	syscall(SYS_umask, 0);
+}
+
+static void
+new_namespaces(void)
+{
+	syscall(SYS_unshare, CLONE_NEWUSER);
+}
+
+static void
+send_to_somebody(void)
+{
+	syscall(SYS_sendto, 20, "x", 1, 0, NULL, 0);
+}
+
+static void
+live_on_without_the_supervisor(void)
+{
+	(void)prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
+}
+
+static void
 change_a_handler(void)
 {
 	(void)signal(SIGSYS, SIG_IGN);
@@ -236,6 +386,14 @@ raise_a_limit(void)
 static void (*attempt)(void);
 
 static int
+start_and_attempt(void)
+{
+	start();
+	attempt();
+	return NOT_REFUSED;
+}
+
+static int
 serve_and_attempt(void)
 {
 	serve();
@@ -244,7 +402,7 @@ serve_and_attempt(void)
 }
 
 static void
-everything_else_is_refused(void **state)
+everything_else_is_refused_when(int (*run)(void), bool serving)
 {
 	static const struct {
 		const char *call; /* that is named */
@@ -261,19 +419,45 @@ everything_else_is_refused(void **state)
 	    {"renameat2", rename_a_file},
 	    {"symlinkat", make_a_link},
 	    {"fchmodat", change_a_mode_by_name},
+	    {"openat", make_a_file_without_a_name},
+	    {"creat", make_a_file_in_the_old_way},
+	    {"mkdirat", make_a_directory},
+	    {"fchownat", change_an_owner_by_name},
+	    {"umask", change_the_umask},
+	    {"unshare", new_namespaces},
+	    {"sendto", send_to_somebody},
+	    {"prctl", live_on_without_the_supervisor},
 	    {"rt_sigaction", change_a_handler},
 	    {"prlimit64", raise_a_limit},
 	};
 	size_t failed = 0;
 
-	(void)state;
 	need_enforcing();
 	for (size_t i = 0; i < sizeof(attempts) / sizeof(attempts[0]); i++) {
 		attempt = attempts[i].attempt;
-		if (!was_refused(serve_and_attempt, attempts[i].call))
+		/* Until the last list it may lower its own, and write to what it opens. */
+		if (!serving &&
+		    (attempt == raise_a_limit ||
+			attempt == write_where_it_opened_itself))
+			continue;
+		if (!was_refused(run, attempts[i].call))
 			failed++;
 	}
 	assert_int_equal(failed, 0);
+}
+
+static void
+everything_else_is_refused_while_it_starts(void **state)
+{
+	(void)state;
+	everything_else_is_refused_when(start_and_attempt, false);
+}
+
+static void
+everything_else_is_refused(void **state)
+{
+	(void)state;
+	everything_else_is_refused_when(serve_and_attempt, true);
 }
 
 int
@@ -283,7 +467,18 @@ main(void)
 	    cmocka_unit_test_setup_teardown(
 		the_store_can_keep_a_database, make_place, remove_place),
 	    cmocka_unit_test_setup_teardown(
+		the_store_can_keep_a_database_while_it_starts, make_place,
+		remove_place),
+	    cmocka_unit_test_setup_teardown(
+		a_database_of_another_mode_is_kept_all_the_same, make_place,
+		remove_place),
+	    cmocka_unit_test_setup_teardown(
+		no_mode_is_given_that_others_or_the_group_could_use, make_place,
+		remove_place),
+	    cmocka_unit_test_setup_teardown(
 		files_elsewhere_cannot_be_had, make_place, remove_place),
+	    cmocka_unit_test_setup_teardown(
+		everything_else_is_refused_while_it_starts, make_place, remove_place),
 	    cmocka_unit_test_setup_teardown(
 		everything_else_is_refused, make_place, remove_place),
 	};

@@ -157,6 +157,7 @@ main(int argc, char **argv)
 {
 	struct options options;
 	struct store *store = NULL;
+	const pid_t parent = getppid();
 	char path[PATH_MAX], why[SCHEMA_WHY_SIZE];
 	int rc;
 
@@ -172,7 +173,9 @@ main(int argc, char **argv)
 		return CHILD_EXIT_FAILED;
 	}
 
-	/* 3. Every right is given up, and the kernel is asked whether it is so. */
+	/* 3. Every right is given up, and the kernel is asked whether it is so; and it is to
+	 * end this process with the supervisor's, whatever has become of it. SQLite loses
+	 * nothing that was acknowledged. */
 	rc = privilege_become(options.uid, options.gid, false);
 	if (rc == 0)
 		rc = privilege_verify_none(true, options.uid == 0);
@@ -180,6 +183,13 @@ main(int argc, char **argv)
 		log_err("start", "cannot become %u:%u without capabilities: %s",
 		    (unsigned)options.uid, (unsigned)options.gid, strerror(-rc));
 		return CHILD_EXIT_PRIVILEGE;
+	}
+
+	rc = lifeline_bind(parent);
+	if (rc < 0) {
+		log_err("start", "cannot be bound to the supervisor: %s",
+		    rc == -ESRCH ? "it has ended" : strerror(-rc));
+		return CHILD_EXIT_FAILED;
 	}
 
 	/* 4. Into the directory, as its owner (the supervisor's root may not have the
@@ -200,14 +210,20 @@ main(int argc, char **argv)
 		return CHILD_EXIT_PRIVILEGE;
 	close(CHILD_FD_DATA);
 
-	/* 6. End when the supervisor does. */
+	/* 6. No call but those of the start: whoever wrote the database may have been taken
+	 * over. */
+	rc = confine_starting();
+	if (rc < 0)
+		return CHILD_EXIT_PRIVILEGE;
+
+	/* 7. End when the supervisor does. */
 	rc = lifeline_watch();
 	if (rc < 0) {
 		log_err("start", "no lifeline to the supervisor: %s", strerror(-rc));
 		return CHILD_EXIT_FAILED;
 	}
 
-	/* 7. The database. */
+	/* 8. The database. */
 	rc = store_start(path, &options.retention, &store, why);
 	if (rc < 0) {
 		log_err("start", "%s: %s", path, why);
@@ -217,14 +233,14 @@ main(int argc, char **argv)
 	if (options.log_flows)
 		store_log_flows(store);
 
-	/* 8. Serve until the supervisor closes the pipe. Once the process has dialled, all
+	/* 9. Serve until the supervisor closes the pipe. Once the process has dialled, all
 	 * threads are there, and every system call goes that is not on the list. */
 	rc = serve_child(
 	    options.socket, MSG_ROLE_STORE, store_requests, store_is_dialled, store);
 	if (rc < 0)
 		log_err("serve", "%s", strerror(-rc));
 
-	/* 9. In reverse. */
+	/* 10. In reverse. */
 	store_stop(store);
 	return rc < 0 ? CHILD_EXIT_FAILED : 0;
 }

@@ -37,10 +37,11 @@ end_in_time(void)
 	(void)alarm(DEADLINE_S);
 }
 
+/* `null` takes what libpcap and its like say meanwhile; -1: nothing does. */
 static int
-open_and_close(const struct source_options *source, struct capture_status *out)
+open_and_close(
+    const struct source_options *source, int null, struct capture_status *out)
 {
-	const int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	const int told = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
 	struct capture *capture;
 	int rc;
@@ -55,8 +56,6 @@ open_and_close(const struct source_options *source, struct capture_status *out)
 	}
 	if (null >= 0 && told >= 0)
 		(void)dup2(told, STDERR_FILENO);
-	if (null >= 0)
-		close(null);
 	if (told >= 0)
 		close(told);
 	return rc;
@@ -129,6 +128,7 @@ check_run(const struct check_options *options)
 	const struct source_options source = {
 	    .iface = options->iface.s, .config = &config};
 	struct capture_status status;
+	int null;
 	int rc;
 
 	log_init("weir-worker", options->iface.s);
@@ -143,21 +143,29 @@ check_run(const struct check_options *options)
 			return CHILD_EXIT_PRIVILEGE;
 		}
 	}
+	null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	rc = confine_check();
-	if (rc != 0)
-		return CHILD_EXIT_PRIVILEGE;
+	if (rc != 0) {
+		rc = CHILD_EXIT_PRIVILEGE;
+		goto out;
+	}
 	rc = assignment_read_config(&options->iface, &config);
 	if (rc != 0) {
 		log_err("check", "the first message: %s", strerror(-rc));
-		return CHILD_EXIT_FAILED;
+		rc = CHILD_EXIT_FAILED;
+		goto out;
 	}
 	config.promiscuous = false;
-	rc = open_and_close(&source, &status);
+	rc = open_and_close(&source, null, &status);
 	if (rc == 0) {
 		judge_filter(&config, &status);
 		rc = answer(&status);
 	}
 	if (rc != 0)
 		log_err("check", "%s", strerror(-rc));
-	return rc == 0 ? EXIT_SUCCESS : CHILD_EXIT_FAILED;
+	rc = rc == 0 ? EXIT_SUCCESS : CHILD_EXIT_FAILED;
+out:
+	if (null >= 0)
+		close(null);
+	return rc;
 }

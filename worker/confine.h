@@ -6,13 +6,22 @@
 
 #include <stdint.h>
 
+/* A worker that counts calls these four in this order. */
+
+/* What it takes to open a capture with CAP_NET_RAW, and what follows; files as large as
+ * the records may become. Before libpcap sees the filter. */
+int confine_opening(uint64_t flow_limit);
+
 /* No file, no TCP, nobody else to signal. When what needs files is open, before the first
  * other thread and the first nng call. */
 int confine_files(void);
 
-/* The rest, when everything is open, dialled and started. `flow_limit`: as the meter
- * has it. */
-int confine_serving(uint64_t flow_limit);
+/* No packet socket, file or network any more, only threads, one local socket and what nng
+ * has for itself. Before the records are looked at. */
+int confine_starting(void);
+
+/* The rest, when everything is open, dialled and started. */
+int confine_serving(void);
 
 /* File mode: all of it at once, before the first byte is read. */
 int confine_reading(uint64_t flow_limit);

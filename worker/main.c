@@ -1,6 +1,7 @@
 /* weir-worker: one process per interface. What it does is the numbered list in
  * worker_main(); it has rights only down to step 5, and reads no packet before. From step
- * 9 on it makes no system call that is not on the list in confine.c. */
+ * 4 on it makes no system call that is not on a list of confine.c; the list gets shorter
+ * with steps 7 and 9. */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -197,15 +198,15 @@ forbid_core_files(void)
 static int
 worker_is_dialled(void *ctx)
 {
-	const struct commands *commands = ctx;
-
-	return confine_serving(meter_flow_limit(commands->meter));
+	(void)ctx;
+	return confine_serving();
 }
 
 static int
 worker_main(const struct arguments *arguments)
 {
 	const struct mono start = mono_now();
+	const pid_t parent = getppid();
 	struct commands commands = {.adoption_ms = 0};
 	struct source_options source;
 	struct assignment assignment;
@@ -217,12 +218,18 @@ worker_main(const struct arguments *arguments)
 	ignore_signals();
 	forbid_core_files();
 
-	/* 2. Its own user, CAP_NET_RAW alone. */
+	/* 2. Its own user, CAP_NET_RAW alone; and an end with the supervisor's. */
 	rc = privilege_become(arguments->uid, arguments->gid, true);
 	if (rc != 0) {
 		log_err("start", "cannot become %u:%u with CAP_NET_RAW alone: %s",
 		    (unsigned)arguments->uid, (unsigned)arguments->gid, strerror(-rc));
 		return CHILD_EXIT_PRIVILEGE;
+	}
+	rc = lifeline_bind(parent);
+	if (rc != 0) {
+		log_err("start", "cannot be bound to the supervisor: %s",
+		    rc == -ESRCH ? "it has ended" : strerror(-rc));
+		return CHILD_EXIT_FAILED;
 	}
 
 	/* 3. What to do. */
@@ -233,7 +240,12 @@ worker_main(const struct arguments *arguments)
 	}
 
 	/* 4. The capture, unless only the flows of a predecessor are to be handed over. One
-	 * that cannot be opened does not end the process, for the same reason. */
+	 * that cannot be opened does not end the process, for the same reason. Its filter
+	 * is compiled with CAP_NET_RAW, so every call that opening does not take goes
+	 * before. */
+	rc = confine_opening(assignment.config.flows);
+	if (rc != 0)
+		return CHILD_EXIT_PRIVILEGE;
 	source = (struct source_options){
 	    .iface = arguments->iface.s, .config = &assignment.config};
 	rc = capture_new(&commands.capture, &source_live, &source);
@@ -263,7 +275,13 @@ worker_main(const struct arguments *arguments)
 	}
 
 	/* 7. The records, taken over while the rings already fill. Whoever wrote them may
-	 * have been taken over itself, so they are read without any right. */
+	 * have been taken over itself, so they are read without any right, and with no
+	 * call but those of the start. */
+	rc = confine_starting();
+	if (rc != 0) {
+		exit_code = CHILD_EXIT_PRIVILEGE;
+		goto out;
+	}
 	rc = meter_open(&commands.meter,
 	    &(struct meter_options){.fd = CHILD_FD_DATA,
 		.iface = arguments->iface.s,

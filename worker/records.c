@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 
@@ -159,12 +159,12 @@ records_open(struct records *records, int fd, const char *iface, uint64_t file_i
 {
 	size_t size =
 	    RECORDS_HEADER_SIZE + 2 * RECORDS_CAPACITY * sizeof(struct record);
-	struct stat st;
+	const off_t used = lseek(fd, 0, SEEK_END); /* fstat(2) would take any path */
 	int rc;
 
-	if (fstat(fd, &st) != 0)
+	if (used < 0)
 		return -errno;
-	if (st.st_size != 0 && st.st_size < RECORDS_HEADER_SIZE)
+	if (used != 0 && used < RECORDS_HEADER_SIZE)
 		return -EBADMSG;
 	records->map =
 	    mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
@@ -180,11 +180,11 @@ records_open(struct records *records, int fd, const char *iface, uint64_t file_i
 		    (struct record *)(void *)(records->map + generation_offset(g));
 
 	/* A file whose maker died before it was complete has never counted anything. */
-	*fresh = st.st_size == 0 || records->header->magic == 0;
+	*fresh = used == 0 || records->header->magic == 0;
 	if (*fresh)
 		rc = create(records, iface, file_id, begin_ms);
 	else
-		rc = check(records, iface, st.st_size);
+		rc = check(records, iface, used);
 	if (rc != 0)
 		records_close(records);
 	return rc;

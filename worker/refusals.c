@@ -3,7 +3,6 @@
 #include "worker/refusals.h"
 
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -26,6 +25,10 @@ struct packet_header {
 	uint32_t caplen;
 	uint32_t len;
 };
+_Static_assert(sizeof(struct file_header) < REFUSALS_FILE_RECORD_MAX &&
+	sizeof(struct packet_header) + REFUSALS_FILE_SNAPLEN ==
+	    REFUSALS_FILE_RECORD_MAX,
+    "what the sandbox lets a worker write at a time");
 
 void
 refusals_init(struct refusals *refusals)
@@ -45,11 +48,11 @@ static off_t
 file_end(int fd, const struct packet *packet)
 {
 	struct file_header header;
-	struct stat st;
+	const off_t size = lseek(fd, 0, SEEK_END); /* fstat(2) would take any path */
 
-	if (fstat(fd, &st) != 0 || st.st_size >= REFUSALS_FILE_MAX)
+	if (size < 0 || size >= REFUSALS_FILE_MAX)
 		return -1;
-	if (st.st_size == 0) {
+	if (size == 0) {
 		header = (struct file_header){PCAP_MAGIC_NS, 2, 4, 0, 0,
 		    REFUSALS_FILE_SNAPLEN, (uint32_t)packet->link_type};
 		if (pwrite(fd, &header, sizeof(header), 0) != sizeof(header))
@@ -60,7 +63,7 @@ file_end(int fd, const struct packet *packet)
 	    header.magic != PCAP_MAGIC_NS ||
 	    header.link_type != (uint32_t)packet->link_type)
 		return -1;
-	return st.st_size;
+	return size;
 }
 
 /* One failure and the file is done with: a full disk must not cost time per packet. */
@@ -73,7 +76,7 @@ write_sample(struct refusals *refusals, const struct packet *packet)
 	int64_t ns = packet->ts_ns > 0 ? packet->ts_ns : 0;
 	struct packet_header header = {(uint32_t)(ns / NS_PER_S),
 	    (uint32_t)(ns % NS_PER_S), caplen, packet->wire_len};
-	uint8_t record[sizeof(header) + REFUSALS_FILE_SNAPLEN];
+	uint8_t record[REFUSALS_FILE_RECORD_MAX];
 	off_t at = file_end(refusals->file_fd, packet);
 
 	memcpy(record, &header, sizeof(header));

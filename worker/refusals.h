@@ -16,6 +16,7 @@
 #define REFUSALS_SAMPLE_MAX 64
 #define REFUSALS_FILE_MAX (256 * 1024)
 #define REFUSALS_FILE_SNAPLEN 4096 /* bytes of one packet in the file */
+#define REFUSALS_FILE_RECORD_MAX (16 + REFUSALS_FILE_SNAPLEN) /* with its header */
 
 struct refusal_note {
 	struct counter total;

@@ -23,9 +23,15 @@ enum sandbox_test {
 	SANDBOX_ANY, /* nothing; also the end of the tests of a call */
 	SANDBOX_IS, /* is `value` */
 	SANDBOX_WITHOUT, /* has none of the bits of `value` */
+	SANDBOX_WITH, /* has one of the bits of `value`, or more of them */
+	SANDBOX_BELOW, /* is less than `value` */
 	SANDBOX_KIND, /* is `value` in the bits of `mask` */
 	SANDBOX_OWN_PID, /* is this process */
-	SANDBOX_OUTLET /* is a descriptor that is open by now and no packet socket */
+	SANDBOX_OUTLET, /* is open by now: descriptor 2; a pipe, a socket that is no
+			 * packet socket, or an event, but not as descriptor 0 or 1 */
+	SANDBOX_PACKETS, /* is a packet socket that is open by now */
+	SANDBOX_LATER /* is the number of no descriptor by now, below the limit of
+		       * descriptors and SANDBOX_LATER_MAX */
 };
 
 struct sandbox_argument {
@@ -35,7 +41,8 @@ struct sandbox_argument {
 	uint64_t mask;
 };
 
-#define SANDBOX_ARGUMENTS_MAX 2
+#define SANDBOX_ARGUMENTS_MAX 3
+#define SANDBOX_LATER_MAX 64
 
 /* Names that this architecture does not have are left out, so a list names what any of
  * them may use. The same name may stand in several rows: one that fits is enough. */
@@ -62,15 +69,23 @@ struct sandbox_group {
 extern const struct sandbox_group sandbox_process;
 /* What nng does once it has dialled. */
 extern const struct sandbox_group sandbox_serving;
-/* What libraries try without need, and take a refusal of. */
+/* What a start takes beside both: threads, one local socket, what nng has for itself,
+ * and the next, shorter list. */
+extern const struct sandbox_group sandbox_starting;
+/* What libraries try without need, and take a refusal of: at any time; where no file may
+ * be had; where no socket may be had any more. */
 extern const struct sandbox_group sandbox_attempts;
+extern const struct sandbox_group sandbox_attempts_files;
+extern const struct sandbox_group sandbox_attempts_sockets;
 
 /* From here on every thread of the process, also those that exist already, makes the
- * calls of these groups alone. Comes last: when all threads, sockets and files are there.
- * The first other call is named in one line on stderr, behind `line_head` (log_head() of
- * common/log.h; at most 127 bytes are used), is not made, and ends the process with
- * SIGSYS. Needs no_new_privs. 0 or negative errno; after a failure the process must
- * exit. */
+ * calls of these groups alone. Lists stack: a later one takes away, and gives nothing that
+ * an earlier one has not, so an earlier one contains sandbox_starting. The last one comes
+ * when all threads, sockets and files are there. The first other call is named in one line
+ * on stderr, behind `line_head` of the first list (log_head() of common/log.h; at most 127
+ * bytes are used), is not made, and ends the process with SIGSYS; the line is left out
+ * rather than waited for. Needs no_new_privs. 0 or negative errno; after a failure the
+ * process must exit. */
 int sandbox_filter(const struct sandbox_group *const groups[], size_t count,
     enum sandbox_mode mode, const char *line_head);
 

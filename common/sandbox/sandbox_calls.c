@@ -1,12 +1,14 @@
 /* The calls that the lists of all processes have in common. Names ending in 64 are those
  * of 32-bit architectures. What is missing says as much as what is there: nothing starts
- * a process or a thread (clone, execve), nothing touches another process (kill, ptrace,
- * process_vm_readv), no memory becomes executable, no signal handler is changed
- * (rt_sigaction) or returns (rt_sigreturn), no descriptor is copied to another number
- * (dup). */
+ * a process or, after the start, a thread (clone, execve), nothing touches another process
+ * (kill, ptrace, process_vm_readv), no memory becomes executable, no signal handler is
+ * changed (rt_sigaction) or returns (rt_sigreturn), no descriptor is copied to another
+ * number (dup). */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/prctl.h>
+#include <linux/seccomp.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -16,6 +18,22 @@
 #ifndef PR_SET_VMA
 #define PR_SET_VMA 0x53564d41
 #endif
+
+/* What makes a thread of ours and nothing else: as glibc asks for it. */
+#define THREAD_FLAGS \
+	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | \
+	    CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID)
+#ifdef __s390x__
+#define THREAD_FLAGS_ARGUMENT 1
+#else
+#define THREAD_FLAGS_ARGUMENT 0
+#endif
+
+/* libc's own, by which setuid() and its like reach all threads: taken with the first
+ * thread. No header names it. */
+#define SIGNAL_SETXID 33
+
+#define LATER_FILTERS (SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_TSYNC_ESRCH)
 
 #define IS(argument, what) \
 	{ \
@@ -36,6 +54,10 @@
 #define OUTLET(argument) \
 	{ \
 		argument, SANDBOX_OUTLET, 0, 0 \
+	}
+#define LATER(argument) \
+	{ \
+		argument, SANDBOX_LATER, 0, 0 \
 	}
 
 static const struct sandbox_call process_calls[] = {
@@ -76,7 +98,8 @@ static const struct sandbox_call process_calls[] = {
     {"restart_syscall", "goes on with a wait after SIGCONT", 0, {{0}}},
 
     /* Descriptors that are open. Packet sockets are no outlets: whoever takes this
-     * process over can read from the wire, but not write to it. */
+     * process over can read from the wire, but not write to it. Nor are files, where
+     * each has a call of its own with bounds, if it is written to at all. */
     {"read", "wake-ups, the lifeline, a capture file", 0, {{0}}},
     {"write", "the log, wake-ups", 0, {OUTLET(0)}},
     {"writev", "what libc says before it aborts", 0, {OUTLET(0)}},
@@ -86,9 +109,6 @@ static const struct sandbox_call process_calls[] = {
     {"close", "the end of a capture, of a socket", 0, {{0}}},
     {"fstat", "the size of a file", 0, {{0}}},
     {"fstat64", "the size of a file", 0, {{0}}},
-    {"newfstatat", "fstat", 0, {IS(3, AT_EMPTY_PATH)}},
-    {"fstatat64", "fstat", 0, {IS(3, AT_EMPTY_PATH)}},
-    {"statx", "fstat", 0, {KIND(2, AT_EMPTY_PATH, AT_EMPTY_PATH)}},
     {"getrandom", "seeds, message numbers", 0, {{0}}},
     {"sysinfo", "qsort: how much memory there is", 0, {{0}}},
 
@@ -106,18 +126,51 @@ static const struct sandbox_call serving_calls[] = {
     {"sendmsg", "an answer", 0, {OUTLET(0)}},
     {"recvmsg", "a request", 0, {{0}}},
     {"readv", "a request", 0, {{0}}},
-    {"getsockopt", "who is at the other end", 0, {IS(1, SOL_SOCKET)}},
+    {"getsockopt", "who is at the other end", 0,
+	{IS(1, SOL_SOCKET), IS(2, SO_PEERCRED)}},
+    {"getsockopt", "what went wrong", 0, {IS(1, SOL_SOCKET), IS(2, SO_ERROR)}},
     {"shutdown", "the end of the pipe", 0, {{0}}},
+};
+
+/* A thread needs no clone3, whose arguments lie in memory, where they cannot be looked at:
+ * libc takes clone where the kernel has no other. What is made new may be used, by the
+ * numbers that are free so far. */
+static const struct sandbox_call starting_calls[] = {
+    {"clone3", "a thread: see clone", ENOSYS, {{0}}},
+    {"clone", "a thread", 0, {IS(THREAD_FLAGS_ARGUMENT, THREAD_FLAGS)}},
+    {"rt_sigaction", "the first thread", 0, {IS(0, SIGNAL_SETXID)}},
+
+    /* nng. */
+    {"epoll_create1", "the poller", 0, {{0}}},
+    {"eventfd2", "wakes the poller", 0, {{0}}},
+    {"pipe2", "wakes the poller, where there are no events", 0, {{0}}},
+    {"socket", "dials", 0, {IS(0, AF_UNIX), KIND(1, 0xf, SOCK_STREAM)}},
+    {"connect", "dials", 0, {LATER(0)}},
+    {"fcntl", "its descriptors", 0, {LATER(0), IS(1, F_SETFD)}},
+    {"fcntl", "its descriptors", 0, {LATER(0), IS(1, F_SETFL)}},
+    {"fcntl64", "its descriptors", 0, {LATER(0), IS(1, F_SETFD)}},
+    {"fcntl64", "its descriptors", 0, {LATER(0), IS(1, F_SETFL)}},
+    {"write", "wakes the poller", 0, {LATER(0)}},
+    {"writev", "an answer", 0, {LATER(0)}},
+    {"sendmsg", "an answer", 0, {LATER(0)}},
+
+    /* The next list: what is open, and what it is. */
+    {"fcntl", "the next list", 0, {IS(1, F_GETFD)}},
+    {"fcntl64", "the next list", 0, {IS(1, F_GETFD)}},
+    {"fstatfs", "the next list", 0, {{0}}},
+    {"fstatfs64", "the next list", 0, {{0}}},
+    {"getsockopt", "the next list", 0, {IS(1, SOL_SOCKET), IS(2, SO_DOMAIN)}},
+    {"prlimit64", "the next limits", 0, {IS(0, 0)}},
+    {"setrlimit", "the next limits", 0, {{0}}},
+    {"getrlimit", "the next limits", 0, {{0}}},
+    {"ugetrlimit", "the next limits", 0, {{0}}},
+    {"prctl", "the next list", 0, {IS(0, PR_SET_NO_NEW_PRIVS), IS(1, 1)}},
+    {"seccomp", "the next list", 0,
+	{IS(0, SECCOMP_SET_MODE_FILTER), WITHOUT(1, ~(uint64_t)LATER_FILTERS)}},
 };
 
 /* An attempt to write, to another kind of socket and so on is on no list. */
 static const struct sandbox_call attempt_calls[] = {
-    {"open", "see openat", EACCES, {WITHOUT(1, O_ACCMODE | O_CREAT | O_TRUNC)}},
-    {"openat", "time zone; names in filters; libpcap's counters below /sys", EACCES,
-	{WITHOUT(2, O_ACCMODE | O_CREAT | O_TRUNC)}},
-    {"newfstatat", "names in filters", EACCES, {IS(3, 0)}},
-    {"fstatat64", "names in filters", EACCES, {IS(3, 0)}},
-    {"socket", "nng dials again; names in filters", EACCES, {IS(0, AF_UNIX)}},
     {"socket", "names in filters", EACCES, {IS(0, AF_INET), KIND(1, 0xf, SOCK_DGRAM)}},
     {"socket", "names in filters", EACCES, {IS(0, AF_INET6), KIND(1, 0xf, SOCK_DGRAM)}},
     {"socket", "names in filters", EACCES, {IS(0, AF_NETLINK), IS(2, 0)}},
@@ -126,9 +179,30 @@ static const struct sandbox_call attempt_calls[] = {
     {"prctl", "newer malloc names its heaps", EINVAL, {IS(0, PR_SET_VMA)}},
 };
 
+/* Also fstat() of libc, which is a call that takes any path. */
+static const struct sandbox_call attempt_files_calls[] = {
+    {"open", "see openat", EACCES, {WITHOUT(1, O_ACCMODE | O_CREAT | O_TRUNC)}},
+    {"openat", "time zone; names in filters; libpcap's counters below /sys", EACCES,
+	{WITHOUT(2, O_ACCMODE | O_CREAT | O_TRUNC)}},
+    {"newfstatat", "names in filters", EACCES, {IS(3, 0)}},
+    {"newfstatat", "first use of a FILE", EACCES, {IS(3, AT_EMPTY_PATH)}},
+    {"fstatat64", "names in filters", EACCES, {IS(3, 0)}},
+    {"statx", "first use of a FILE", EACCES, {KIND(2, AT_EMPTY_PATH, AT_EMPTY_PATH)}},
+};
+
+static const struct sandbox_call attempt_sockets_calls[] = {
+    {"socket", "nng dials again; names in filters", EACCES, {IS(0, AF_UNIX)}},
+};
+
 const struct sandbox_group sandbox_process =
     SANDBOX_GROUP("what every process does", process_calls);
 const struct sandbox_group sandbox_serving =
     SANDBOX_GROUP("nng, once it has dialled", serving_calls);
+const struct sandbox_group sandbox_starting =
+    SANDBOX_GROUP("threads, nng until it has dialled, the next list", starting_calls);
 const struct sandbox_group sandbox_attempts =
     SANDBOX_GROUP("tried without need, and refused", attempt_calls);
+const struct sandbox_group sandbox_attempts_files =
+    SANDBOX_GROUP("files, tried without need, and refused", attempt_files_calls);
+const struct sandbox_group sandbox_attempts_sockets =
+    SANDBOX_GROUP("another local socket, refused", attempt_sockets_calls);

@@ -6,6 +6,7 @@
  * The handler uses what was prepared before: the head of the line, and a table of names
  * by number, since libseccomp's own look-up allocates memory. */
 #include <errno.h>
+#include <poll.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdint.h>
@@ -27,6 +28,7 @@ static struct {
 	char names[REPORT_NUMBERS][REPORT_NAME_SIZE];
 	uint32_t arch;
 	bool debugger;
+	bool installed;
 } report;
 
 struct report_line {
@@ -60,6 +62,7 @@ report_refused(int signal, siginfo_t *info, void *context)
 {
 	const unsigned number = (unsigned)info->si_syscall;
 	struct report_line line = {.used = 0};
+	struct pollfd out = {STDERR_FILENO, POLLOUT, 0};
 
 	(void)signal;
 	(void)context;
@@ -76,7 +79,10 @@ report_refused(int signal, siginfo_t *info, void *context)
 	report_add(&line,
 	    ") is not allowed here, or not with these arguments: it was not "
 	    "made, and the process ends\n");
-	(void)!write(STDERR_FILENO, line.text, line.used);
+	/* Whoever reads the log may be slow, or be kept so by this process: the end does
+	 * not wait. A pipe that is ready takes a line of this length whole. */
+	if (poll(&out, 1, 0) == 1 && (out.revents & POLLOUT))
+		(void)!write(STDERR_FILENO, line.text, line.used);
 	if (report.debugger)
 		(void)raise(SIGTRAP);
 	(void)syscall(SYS_getppid); /* on no list, and SIGSYS is blocked */
@@ -101,6 +107,9 @@ sandbox_report_install(const char *line_head, bool debugger)
 	struct sigaction action = {.sa_flags = SA_SIGINFO};
 	sigset_t refused;
 
+	/* By an earlier list, which lets nobody change it. */
+	if (report.installed)
+		return 0;
 	strncpy(report.head, line_head, sizeof(report.head) - 1);
 	report.arch = seccomp_arch_native();
 	report.debugger = debugger;
@@ -112,5 +121,6 @@ sandbox_report_install(const char *line_head, bool debugger)
 	if (sigaction(SIGSYS, &action, NULL) != 0 ||
 	    sigprocmask(SIG_UNBLOCK, &refused, NULL) != 0)
 		return -errno;
+	report.installed = true;
 	return 0;
 }

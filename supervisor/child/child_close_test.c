@@ -118,7 +118,7 @@ start(void)
 	    .label = "weir-worker h0",
 	    .args = args,
 	    .socket_dir = dir,
-	    .socket_gid = getegid(),
+	    .socket_uid = geteuid(),
 	    .first = &first,
 	    .data_fd = -1,
 	    .errors_fd = -1};

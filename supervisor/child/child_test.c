@@ -1,190 +1,17 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <nng/nng.h>
-#include <nng/protocol/reqrep0/rep.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/child.h"
-#include "proto/frame.h"
-#include "proto/parts.h"
-#include "supervisor/child/child.h"
+#include "common/log.h"
+#include "supervisor/child/child_testing.h"
 #include "supervisor/loop/signals.h"
-
-static struct loop *loop;
-static struct children *children;
-static struct signals signals;
-static struct child *child;
-static char dir[64];
-static int program_dir;
-static int data_fd;
-
-static unsigned connected;
-static unsigned died;
-static unsigned reaped;
-static int last_status;
-
-static void
-on_connected(void *arg, struct child *which)
-{
-	(void)arg;
-	(void)which;
-	connected++;
-}
-
-static void
-on_died(void *arg, struct child *which)
-{
-	(void)arg;
-	assert_int_equal(reaped, 0);
-	assert_ptr_equal(which, child);
-	died++;
-}
-
-static void
-on_reaped(void *arg, struct child *which, int status)
-{
-	(void)arg;
-	(void)which;
-	assert_int_equal(died, 1);
-	reaped++;
-	last_status = status;
-	child = NULL;
-}
-
-static const struct child_events events = {
-    .connected = on_connected, .died = on_died, .reaped = on_reaped};
-
-static void
-on_signal(void *arg, int signal)
-{
-	(void)arg;
-	if (signal == SIGCHLD)
-		children_reap(children);
-}
-
-static void
-start(const char *const *args)
-{
-	struct capture_config config;
-	struct pack first;
-	struct child_options options = {.program = "weir-worker",
-	    .label = "weir-worker test0",
-	    .args = args,
-	    .socket_dir = dir,
-	    .socket_uid = geteuid(),
-	    .first = &first,
-	    .data_fd = data_fd,
-	    .errors_fd = -1};
-
-	capture_config_default(&config);
-	pack_init(&first);
-	pack_request(&first, MSG_UPDATE);
-	pack_key_u64(&first, "seq", 0);
-	pack_key_str(&first, "iface", "test0");
-	pack_key_u64(&first, "file_id", 77);
-	pack_key_i64(&first, "begin_ms", 1000);
-	pack_key_config(&first, "config", &config);
-	assert_int_equal(pack_finish(&first), 0);
-	assert_int_equal(child_start(&child, children, &options, &events, NULL), 0);
-	pack_fini(&first);
-}
-
-static int
-setup(void **state)
-{
-	(void)state;
-	connected = died = reaped = 0;
-	strcpy(dir, "/tmp/weir-child-XXXXXX");
-	if (!mkdtemp(dir) || setenv("WEIR_FAKE_DIR", dir, 1) != 0)
-		return -1;
-	program_dir = open(WEIR_TEST_FAKES, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	data_fd = memfd_create("records", MFD_CLOEXEC);
-	if (program_dir < 0 || data_fd < 0 || loop_new(&loop) != 0 ||
-	    children_new(&children, loop, program_dir) != 0)
-		return -1;
-	return signals_watch(&signals, loop, on_signal, NULL);
-}
-
-static int
-teardown(void **state)
-{
-	char command[128];
-
-	(void)state;
-	if (children_free(children) != 0)
-		return -1;
-	signals_fini(&signals);
-	loop_free(loop);
-	close(program_dir);
-	close(data_fd);
-	snprintf(command, sizeof(command), "rm -r %s", dir);
-	return system(command);
-}
-
-static void
-turn_until(const unsigned *count, unsigned want, int64_t most_ms)
-{
-	struct mono end = mono_plus_ms(mono_now(), most_ms);
-
-	while (*count < want && mono_ms_between(mono_now(), end) > 0)
-		assert_int_equal(loop_turn(loop, 20), 0);
-	assert_int_equal(*count, want);
-}
-
-struct outcome {
-	unsigned count;
-	int rc;
-	enum msg_error error;
-	uint64_t file_id;
-};
-
-static void
-on_answer(void *arg, int rc, struct reply *reply)
-{
-	struct outcome *outcome = arg;
-
-	outcome->count++;
-	outcome->rc = rc;
-	if (reply) {
-		outcome->error = reply->msg.error;
-		view_u64(reply->msg.body, "file_id", UINT64_MAX, &outcome->file_id);
-	}
-	reply_free(reply);
-}
-
-static struct child_ask *
-ask_child(enum msg_type type, int64_t ms, struct outcome *outcome)
-{
-	struct child_ask *ask = NULL;
-	struct pack request;
-
-	*outcome = (struct outcome){0};
-	pack_init(&request);
-	pack_request(&request, type);
-	if (type == MSG_ROTATE) {
-		pack_key_u64(&request, "seq", 1);
-		pack_key_i64(&request, "end_ms", 2000);
-	}
-	assert_int_equal(pack_finish(&request), 0);
-	assert_int_equal(
-	    child_ask(&ask, child, type, &request, ms, on_answer, outcome), 0);
-	pack_fini(&request);
-	return ask;
-}
 
 static void
 script(const char *name)
@@ -201,7 +28,7 @@ a_child_answers_also_what_was_asked_before_it_dialled(void **state)
 	struct outcome outcome[3];
 
 	(void)state;
-	start(NULL);
+	start();
 	for (int i = 0; i < 3; i++)
 		ask_child(MSG_STATUS, 5000, &outcome[i]);
 	turn_until(&outcome[2].count, 1, 5000);
@@ -222,7 +49,7 @@ an_error_of_the_child_is_an_answer(void **state)
 	struct outcome outcome;
 
 	(void)state;
-	start(NULL);
+	start();
 	ask_child(MSG_APPEND, 5000, &outcome);
 	turn_until(&outcome.count, 1, 5000);
 	assert_int_equal(outcome.rc, 0);
@@ -237,7 +64,7 @@ a_child_that_dies_with_a_request_ends_it_at_once(void **state)
 	char text[CHILD_EXIT_TEXT];
 
 	(void)state;
-	start(NULL);
+	start();
 	turn_until(&connected, 1, 5000);
 	script("worker.die-before-rotate");
 	begin = mono_now();
@@ -266,7 +93,7 @@ the_death_of_an_idle_child_is_noticed(void **state)
 	struct mono begin;
 
 	(void)state;
-	start(NULL);
+	start();
 	turn_until(&connected, 1, 5000);
 	begin = mono_now();
 	kill(child_pid(child), SIGKILL);
@@ -282,7 +109,7 @@ a_missed_deadline_is_followed_by_a_ping_before_the_kill(void **state)
 	struct mono begin = mono_now();
 
 	(void)state;
-	start(NULL);
+	start();
 	turn_until(&connected, 1, 5000);
 	kill(child_pid(child), SIGSTOP);
 	ask_child(MSG_STATUS, 200, &outcome);
@@ -311,7 +138,7 @@ while_a_longer_request_is_under_way_its_deadline_counts(void **state)
 	struct outcome shorter;
 
 	(void)state;
-	start(NULL);
+	start();
 	turn_until(&connected, 1, 5000);
 	kill(child_pid(child), SIGSTOP);
 	ask_child(MSG_STATUS, 20000, &longer);
@@ -332,7 +159,7 @@ a_request_given_up_is_not_answered(void **state)
 	struct outcome other;
 
 	(void)state;
-	start(NULL);
+	start();
 	turn_until(&connected, 1, 5000);
 	for (int i = 0; i < 50; i++) {
 		child_ask_cancel(ask_child(MSG_STATUS, 5000, &outcome));
@@ -351,7 +178,7 @@ a_pipe_can_be_closed_whatever_is_under_way(void **state)
 		struct outcome outcome[4];
 
 		connected = died = reaped = 0;
-		start(NULL);
+		start();
 		if (round % 4 != 0)
 			turn_until(&connected, 1, 5000);
 		for (int i = 0; i < 4; i++)
@@ -365,54 +192,6 @@ a_pipe_can_be_closed_whatever_is_under_way(void **state)
 			assert_int_equal(outcome[i].rc, -ECONNRESET);
 		}
 	}
-}
-
-static void
-a_foreign_process_at_the_socket_is_refused(void **state)
-{
-	struct outcome outcome;
-	nng_socket foreign;
-	nng_msg *message;
-	char url[128];
-
-	(void)state;
-	start(NULL);
-	kill(child_pid(child), SIGSTOP); /* so that the stranger may come first */
-	assert_int_equal(nng_rep0_open(&foreign), 0);
-	nng_socket_set_ms(foreign, NNG_OPT_RECVTIMEO, 400);
-	snprintf(url, sizeof(url), "ipc://%s/1.sock", dir);
-	nng_dial(foreign, url, NULL, 0);
-	ask_child(MSG_STATUS, 5000, &outcome);
-	assert_int_equal(nng_recvmsg(foreign, &message, 0), NNG_ETIMEDOUT);
-	assert_int_equal(outcome.count, 0);
-	kill(child_pid(child), SIGCONT);
-	turn_until(&outcome.count, 1, 5000);
-	assert_int_equal(outcome.rc, 0);
-	assert_int_equal(outcome.file_id, 77);
-	nng_close(foreign);
-}
-
-static void
-closing_the_pipe_ends_the_child_and_removes_its_socket(void **state)
-{
-	struct outcome outcome;
-	char path[128];
-
-	(void)state;
-	start(NULL);
-	turn_until(&connected, 1, 5000);
-	snprintf(path, sizeof(path), "%s/1.sock", dir);
-	assert_int_equal(access(path, F_OK), 0);
-	ask_child(MSG_STATUS, 5000, &outcome);
-	child_close(child);
-	assert_int_equal(outcome.count, 1);
-	assert_int_equal(outcome.rc, -ECONNRESET);
-	turn_until(&reaped, 1, 5000);
-	assert_true(WIFEXITED(last_status) && WEXITSTATUS(last_status) == 0);
-	assert_int_equal(access(path, F_OK), -1);
-	for (int i = 0; i < 50 && children_count(children) > 0; i++)
-		loop_turn(loop, 20);
-	assert_int_equal(children_count(children), 0);
 }
 
 static void
@@ -443,7 +222,7 @@ a_child_inherits_its_descriptors_and_nothing_else(void **state)
 
 	(void)state;
 	assert_true(leak >= 0 && fcntl(leak, F_GETFD) == 0);
-	start(NULL);
+	start();
 	turn_until(&connected, 1, 5000);
 	snprintf(path, sizeof(path), "/proc/%d/fd", (int)child_pid(child));
 	fds = opendir(path);
@@ -461,6 +240,10 @@ a_child_inherits_its_descriptors_and_nothing_else(void **state)
 		alive = alive || atoi(entry->d_name) == CHILD_FD_ALIVE;
 		parent = parent || atoi(entry->d_name) == CHILD_FD_PARENT;
 		assert_true(atoi(entry->d_name) <= CHILD_FD_PARENT);
+		if (atoi(entry->d_name) < STDERR_FILENO)
+			assert_string_equal(target, "/dev/null");
+		if (atoi(entry->d_name) == STDERR_FILENO)
+			assert_non_null(strstr(target, "pipe:["));
 	}
 	closedir(fds);
 	close(leak);
@@ -472,11 +255,11 @@ a_child_ignores_the_signals_of_a_terminal_and_blocks_none(void **state)
 {
 	char line[256];
 	unsigned long long mask;
-	unsigned long long want =
-	    1ULL << (SIGINT - 1) | 1ULL << (SIGTERM - 1) | 1ULL << (SIGHUP - 1);
+	unsigned long long want = 1ULL << (SIGINT - 1) | 1ULL << (SIGTERM - 1) |
+	    1ULL << (SIGHUP - 1) | 1ULL << (SIGPIPE - 1);
 
 	(void)state;
-	start(NULL);
+	start();
 	turn_until(&connected, 1, 5000);
 	proc_line("status", "SigIgn:", line, sizeof(line));
 	mask = strtoull(line + 7, NULL, 16);
@@ -488,6 +271,30 @@ a_child_ignores_the_signals_of_a_terminal_and_blocks_none(void **state)
 	assert_non_null(strstr(line, " 0 "));
 	proc_line("status", "Name:", line, sizeof(line));
 	assert_string_equal(line, "Name:\tweir-worker\n");
+}
+
+static char told[256]; /* the last line of the log */
+
+static void
+keep_line(void *arg, const struct log_record *record)
+{
+	(void)arg;
+	snprintf(told, sizeof(told), "<%d>%s[%s]: %s: %s", record->level,
+	    record->program, record->iface, record->topic, record->text);
+}
+
+static void
+last_words_are_lines_of_the_log_before_its_death_is_told(void **state)
+{
+	(void)state;
+	log_set_sink(keep_line, NULL);
+	start_program("weir-nothing", geteuid());
+	turn_until(&died, 1, 5000);
+	log_set_sink(NULL, NULL);
+	turn_until(&reaped, 1, 5000);
+	assert_true(WIFEXITED(last_status) && WEXITSTATUS(last_status) == 127);
+	assert_string_equal(
+	    told, "<3>weir-worker[test0]: start: weir-nothing: could not be executed");
 }
 
 struct report {
@@ -546,7 +353,7 @@ start_and_wait(int fd)
 
 	if (setup(&state) != 0)
 		return 1;
-	start(NULL);
+	start();
 	turn_until(&connected, 1, 5000);
 	report.pid = child_pid(child);
 	memcpy(report.dir, dir, sizeof(dir));
@@ -570,8 +377,7 @@ main(int argc, char **argv)
 	    TEST(while_a_longer_request_is_under_way_its_deadline_counts),
 	    TEST(a_request_given_up_is_not_answered),
 	    TEST(a_pipe_can_be_closed_whatever_is_under_way),
-	    TEST(a_foreign_process_at_the_socket_is_refused),
-	    TEST(closing_the_pipe_ends_the_child_and_removes_its_socket),
+	    TEST(last_words_are_lines_of_the_log_before_its_death_is_told),
 	    TEST(a_child_inherits_its_descriptors_and_nothing_else),
 	    TEST(a_child_ignores_the_signals_of_a_terminal_and_blocks_none),
 	    TEST(a_child_whose_supervisor_dies_ends_too),

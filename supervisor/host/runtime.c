@@ -52,13 +52,14 @@ runtime_lock(struct runtime *runtime, int dir_fd)
 
 /* A directory inside for sockets, empty of those that a dead supervisor left. */
 static int
-runtime_socket_dir(int dir_fd, const char *name, const char *path, gid_t gid)
+runtime_socket_dir(
+    int dir_fd, const char *name, const char *path, gid_t gid, mode_t mode)
 {
 	struct directory want = {.key = "runtime",
 	    .path = path,
 	    .uid = geteuid(),
 	    .gid = gid,
-	    .mode = 0710,
+	    .mode = mode,
 	    .mark = "."}; /* whatever is in it: RUNTIME is ours */
 	int fd = directory_open(dir_fd, name, &want);
 	int rc;
@@ -186,10 +187,10 @@ runtime_open(struct runtime *runtime, const struct config *config,
 		rc = directory_remove_sockets(dir_fd);
 	if (rc == 0)
 		rc = runtime_socket_dir(
-		    dir_fd, "worker", runtime->worker, settings->worker_gid);
+		    dir_fd, "worker", runtime->worker, settings->worker_gid, 0710);
 	if (rc == 0)
 		rc = runtime_socket_dir(
-		    dir_fd, "store", runtime->store, settings->client_gid);
+		    dir_fd, "store", runtime->store, getegid(), 0711);
 	if (rc == 0)
 		rc = runtime_records(runtime, dir_fd, config);
 	close(dir_fd);

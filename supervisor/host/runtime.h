@@ -3,19 +3,20 @@
  *	RUNTIME/              root:client_group  0751
  *	RUNTIME/weir.lock     root               0600  holds the pid
  *	RUNTIME/control.sock  root:client_group  0660
- *	RUNTIME/worker/       root:worker group  0710  one socket per process
- *	RUNTIME/store/        root:client_group  0710
+ *	RUNTIME/worker/       root:worker group  0710  one socket per process, worker user 0600
+ *	RUNTIME/store/        root               0711
  *	RUNTIME/records/      root               0700  when RUNTIME is on tmpfs, else
  *	/dev/shm/weir/NAME/   root               0700  NAME is RUNTIME with + for /
  *
  * RUNTIME may be passed through by everybody (not listed), since a worker is in no group
- * but its own. */
+ * but its own; RUNTIME/store too, since the store's only group is that of the clients, who
+ * shall have nothing there. Each socket in it is the store user's, 0600. */
 #ifndef WEIR_SUPERVISOR_RUNTIME_H
 #define WEIR_SUPERVISOR_RUNTIME_H
 
 #include "supervisor/host/settings.h"
 
-/* The longest path inside is RUNTIME/worker/4294967295.sock, in a socket's 107 bytes. */
+/* The longest path inside is RUNTIME/worker/NNNNNNNNNN.sock, in a socket's 107 bytes. */
 #define RUNTIME_PATH_MAX 84
 
 struct runtime {

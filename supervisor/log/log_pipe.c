@@ -1,5 +1,5 @@
-/* Bytes are taken as long as there is credit for them; without credit the pipe is not
- * watched and fills, until a timer finds credit again. Lines are put together in a buffer
+/* Bytes are taken as long as there is credit for them and somebody takes the lines; otherwise
+ * the pipe is not watched and fills, until a timer looks again. Lines are put together in a buffer
  * of the longest line; of a longer one the rest is thrown away up to the newline. */
 #include "supervisor/log/log_pipe.h"
 
@@ -17,6 +17,7 @@
 
 #define LOG_PIPE_CAPACITY (64 * 1024) /* what a pipe holds */
 #define LOG_PIPE_PAUSE_MS 50
+#define LOG_PIPE_PIECE 2048 /* its lines fit into the 4 KiB of a pipe that has room */
 #define LOG_PIPE_TELL_MS 5000 /* lines left out are told that often */
 #define LOG_PIPE_TOPIC_SIZE 24
 
@@ -110,9 +111,11 @@ log_pipe_fill(struct log_pipe *log)
 }
 
 static bool
-log_pipe_admit(struct log_pipe *log, const char *topic)
+log_pipe_admit(struct log_pipe *log, enum log_level level, const char *topic)
 {
 	if (log->flows && strcmp(topic, "flow") == 0)
+		return true;
+	if (level == LOG_LEVEL_DEBUG && log_shows_debug())
 		return true;
 	if (!rate_take(&log->lines, LOG_PIPE_LINES_BURST, LOG_PIPE_LINES_PER_SECOND)) {
 		log->left_out++;
@@ -210,7 +213,7 @@ log_pipe_line(struct log_pipe *log)
 		return;
 	level = log_pipe_level(&text, &len);
 	log_pipe_topic(log, &text, &len, topic, iface);
-	if (!log_pipe_admit(log, topic))
+	if (!log_pipe_admit(log, level, topic))
 		return;
 	text_escape(escaped, sizeof(escaped), text, len);
 	log_pipe_relay(log, level, topic, iface, escaped);
@@ -258,7 +261,7 @@ log_pipe_close(struct log_pipe *log)
 static size_t
 log_pipe_read(struct log_pipe *log, size_t max)
 {
-	char data[LOG_PIPE_TURN];
+	char data[LOG_PIPE_PIECE];
 	ssize_t n = read(log->fd, data, max < sizeof(data) ? max : sizeof(data));
 
 	if (n > 0) {
@@ -275,10 +278,20 @@ log_pipe_on_readable(void *arg)
 {
 	struct log_pipe *log = arg;
 
+	size_t taken = 0;
+	bool ready = true;
+
 	log_pipe_fill(log);
-	if (log->bytes > 0)
-		log->bytes -= (int64_t)log_pipe_read(log, LOG_PIPE_TURN);
-	if (log->bytes <= 0 && log->watch) {
+	while (log->fd >= 0 && log->bytes > 0 && taken < LOG_PIPE_TURN &&
+	    (ready = log_ready())) {
+		size_t n = log_pipe_read(log, LOG_PIPE_PIECE);
+
+		if (n == 0)
+			break;
+		taken += n;
+		log->bytes -= (int64_t)n;
+	}
+	if ((log->bytes <= 0 || !ready) && log->watch) {
 		loop_unwatch(log->loop, log->watch);
 		log->watch = NULL;
 		loop_timer_set(log->loop, &log->pause, LOG_PIPE_PAUSE_MS);

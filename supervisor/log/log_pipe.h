@@ -1,11 +1,12 @@
-/* The descriptor 2 of one child when stderr is not where the log goes: a pipe that the
- * loop reads. Whatever is written there becomes lines of the log (common/log.h), under the
- * names that the supervisor has for that child; of the text only the priority `<N>` and
- * the topic before the first colon are looked at.
+/* The descriptor 2 of one child, wherever the log goes: a pipe that the loop reads.
+ * Whatever is written there becomes lines of the log (common/log.h), under the names that
+ * the supervisor has for that child; of the text only the priority `<N>` and the topic
+ * before the first colon are looked at.
  *
  * A child may have been taken over: lines are cut and escaped, so much is read per turn,
  * so many bytes per second (more waits in the pipe), so many lines per second (more are
- * counted, and told by one line). The child never waits: its end does not block.
+ * counted, and told by one line; debug lines that WEIR_DEBUG asks for are not). Nobody
+ * waits: the child's end does not block, and what stderr does not take stays in the pipe.
  *
  * Threads: the loop's. */
 #ifndef WEIR_SUPERVISOR_LOG_LOG_PIPE_H
@@ -13,7 +14,7 @@
 
 #include "supervisor/loop/loop.h"
 
-#define LOG_PIPE_TURN 16384 /* bytes read at a time */
+#define LOG_PIPE_TURN 16384 /* bytes read in one turn of the loop */
 #define LOG_PIPE_LINES_BURST 100
 #define LOG_PIPE_LINES_PER_SECOND 20
 #define LOG_PIPE_BYTES_PER_SECOND (256 * 1024)

@@ -5,6 +5,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -374,6 +375,80 @@ lines_of_flows_are_all_passed_on_where_they_are_expected(void **state)
 	assert_in_range(left_out, 30, 50);
 }
 
+static void
+debug_lines_that_somebody_asks_for_are_all_passed_on(void **state)
+{
+	(void)state;
+	setenv("WEIR_DEBUG", "1", 1);
+	log_init("weir-supervisor", NULL);
+	unsetenv("WEIR_DEBUG");
+	make(false);
+	for (int i = 0; i < LOG_PIPE_LINES_BURST + 50; i++)
+		SAY("<7>capture: x\n");
+	turn(20);
+	log_init("weir-supervisor", NULL);
+	log_pipe_finish(pipe_log);
+	assert_int_equal(seen_count, LOG_PIPE_LINES_BURST + 50);
+	assert_int_equal(left_out, 0);
+}
+
+/* The bytes of `fd` that are there. */
+static size_t
+take_all(int fd, char *out, size_t size)
+{
+	size_t used = 0;
+	ssize_t n;
+
+	while ((n = read(fd, out + used, size - used)) > 0)
+		used += (size_t)n;
+	return used;
+}
+
+static void
+where_the_log_goes_to_stderr_nobody_waits_for_its_reader(void **state)
+{
+	static char out[200000];
+	const char *line = "weir-worker[eth0]: flow: ";
+	int own = dup(STDERR_FILENO);
+	struct mono begin = mono_now();
+	size_t lines = 0;
+	size_t used;
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	assert_int_equal(fcntl(fds[0], F_SETFL, O_NONBLOCK), 0);
+	assert_true(own >= 0 && dup2(fds[1], STDERR_FILENO) >= 0);
+	log_set_sink(NULL, NULL);
+	make(true);
+	/* More than both pipes hold, and nobody reads. */
+	for (int i = 0; i < 2000; i++) {
+		char text[101];
+
+		memset(text, 'x', sizeof(text));
+		memcpy(text, "<6>flow: ", 9);
+		text[100] = '\n';
+		if (write(child, text, sizeof(text)) == (ssize_t)sizeof(text))
+			lines++;
+		loop_turn(loop, 0);
+	}
+	assert_in_range(lines, 1000, 1999);
+	/* From now on somebody does. */
+	used = take_all(fds[0], out, sizeof(out));
+	for (int i = 0; i < 10; i++) {
+		turn(60);
+		used += take_all(fds[0], out + used, sizeof(out) - used);
+	}
+	dup2(own, STDERR_FILENO);
+	close(own);
+	close(fds[0]);
+	close(fds[1]);
+	assert_true(mono_ms_between(begin, mono_now()) < 3000);
+	assert_int_equal(used, lines * (strlen(line) + 101 - strlen("<6>flow: ")));
+	for (size_t at = 0; at < used; at += used / lines)
+		assert_memory_equal(out + at, line, strlen(line));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int
@@ -395,8 +470,13 @@ main(void)
 	    TEST(the_count_is_told_also_when_nothing_follows),
 	    TEST(of_a_flood_so_many_bytes_are_read_in_a_second),
 	    TEST(lines_of_flows_are_all_passed_on_where_they_are_expected),
+	    TEST(debug_lines_that_somebody_asks_for_are_all_passed_on),
+	    TEST(where_the_log_goes_to_stderr_nobody_waits_for_its_reader),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
+	unsetenv("JOURNAL_STREAM");
+	unsetenv(LOG_PIPE_VARIABLE);
+	log_init("weir-supervisor", NULL);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

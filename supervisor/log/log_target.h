@@ -1,7 +1,7 @@
 /* Where the lines of all processes of weir go: the sink of common/log.h that belongs to the
  * key `log` of the configuration.
  *
- *	stderr  no sink: children inherit the supervisor's descriptor 2
+ *	stderr  no sink: common/log.c writes the lines of all
  *	syslog  syslog(3), ident weir-supervisor, facility daemon: `iface=eth0 topic: text`,
  *	        of a child `program=weir-worker iface=eth0 topic: text`
  *	udp     one message of RFC 5424 per datagram (log_message.h)

@@ -15,6 +15,7 @@
 
 #include "common/child.h"
 #include "supervisor/child/spawn.h"
+#include "supervisor/log/log_pipe.h"
 #include "supervisor/supervisor.h"
 
 #define PROBE_MS 12000 /* it ends itself after 10 s */
@@ -26,6 +27,7 @@ struct probe {
 	pid_t pid;
 	int pid_fd;
 	int answer_fd;
+	struct log_pipe *log;
 	void (*done)(void *arg, const struct probe_result *result);
 	void *arg;
 };
@@ -37,6 +39,7 @@ probe_free(struct probe *probe)
 		return;
 	loop_unwatch(probe->loop, probe->watch);
 	loop_timer_clear(probe->loop, &probe->timer);
+	log_pipe_free(probe->log);
 	if (probe->pid_fd >= 0)
 		close(probe->pid_fd);
 	if (probe->answer_fd >= 0)
@@ -55,6 +58,7 @@ probe_on_end(void *arg)
 
 	if (waitpid(probe->pid, &status, WNOHANG) != probe->pid)
 		return;
+	log_pipe_finish(probe->log);
 	rc = check_read_answer(probe->answer_fd, result.reason, result.text);
 	if (rc != 0) {
 		snprintf(result.reason, sizeof(result.reason), "failed");
@@ -77,7 +81,7 @@ probe_on_timer(void *arg)
 
 static pid_t
 probe_spawn(const struct supervisor *supervisor, const struct iface_name *iface,
-    int request_fd, int answer_fd)
+    int request_fd, int answer_fd, int log_fd)
 {
 	char program[] = "weir-worker";
 	char check[] = "--check";
@@ -90,8 +94,9 @@ probe_spawn(const struct supervisor *supervisor, const struct iface_name *iface,
 	struct spawn spawn = {.program_dir = supervisor->program_dir,
 	    .program = program,
 	    .argv = argv,
-	    .fds = {{request_fd, CHILD_FD_START}, {answer_fd, CHILD_FD_OUTPUT}},
-	    .fd_count = 2};
+	    .fds = {{request_fd, CHILD_FD_START}, {answer_fd, CHILD_FD_OUTPUT},
+		{log_fd, STDERR_FILENO}},
+	    .fd_count = 3};
 
 	snprintf(user, sizeof(user), "%u:%u", (unsigned)supervisor->settings.worker_uid,
 	    (unsigned)supervisor->settings.worker_gid);
@@ -106,6 +111,7 @@ probe_start(struct probe **out, struct supervisor *supervisor,
 	struct probe *probe = calloc(1, sizeof(*probe));
 	int request[2] = {-1, -1};
 	int answer[2] = {-1, -1};
+	int log_write = -1;
 	int rc = 0;
 
 	if (!probe)
@@ -120,14 +126,24 @@ probe_start(struct probe **out, struct supervisor *supervisor,
 		rc = -errno;
 		goto out;
 	}
+	/* Another process may hold the other end when this one has ended. */
+	if (fcntl(answer[0], F_SETFL, O_NONBLOCK) < 0) {
+		rc = -errno;
+		goto out;
+	}
 	rc = check_ask(request[1], iface->s, config);
 	if (rc != 0)
 		goto out;
-	probe->pid = probe_spawn(supervisor, iface, request[0], answer[1]);
+	rc = log_pipe_new(
+	    &probe->log, supervisor->loop, "weir-worker", iface->s, false, &log_write);
+	if (rc != 0)
+		goto out;
+	probe->pid = probe_spawn(supervisor, iface, request[0], answer[1], log_write);
 	if (probe->pid < 0) {
 		rc = (int)probe->pid;
 		goto out;
 	}
+	log_pipe_set_pid(probe->log, (int)probe->pid);
 	probe->answer_fd = answer[0];
 	answer[0] = -1;
 	probe->pid_fd = pidfd_open(probe->pid, 0);
@@ -151,6 +167,8 @@ out:
 		if (answer[i] >= 0)
 			close(answer[i]);
 	}
+	if (log_write >= 0)
+		close(log_write);
 	probe_free(probe);
 	return rc;
 }

@@ -21,6 +21,7 @@
  * the interface counted is known. */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -502,6 +503,21 @@ static serve_handler *const store_table[MSG_TYPE_MAX] = {
     [MSG_FLUSH] = fake_store_flush,
 };
 
+/* `--user UID:GID` after the socket, which no other user may connect to. */
+static int
+fake_become(int argc, char **argv)
+{
+	unsigned uid;
+	unsigned gid;
+
+	if (argc < 5 || strcmp(argv[3], "--user") != 0)
+		return 0;
+	if (sscanf(argv[4], "%u:%u", &uid, &gid) != 2 || setgroups(0, NULL) < 0 ||
+	    setgid(gid) < 0 || setuid(uid) < 0)
+		return -1;
+	return 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -511,6 +527,8 @@ main(int argc, char **argv)
 
 	if (argc < 3 || strcmp(argv[1], "--socket") != 0 || !dir)
 		return 2;
+	if (fake_become(argc, argv) < 0)
+		return CHILD_EXIT_PRIVILEGE;
 	snprintf(fake_dir, sizeof(fake_dir), "%s", dir);
 	if (worker) {
 		rc = fake_worker_start();

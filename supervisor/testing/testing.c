@@ -36,7 +36,8 @@ daemon_setup(void **state)
 	snprintf(daemon->config, sizeof(daemon->config), "%s/weir.yaml", daemon->base);
 	snprintf(daemon->control, sizeof(daemon->control), "%s/control.sock",
 	    daemon->runtime);
-	if (mkdir(daemon->fake, 0755) != 0)
+	/* The users of both children write into it. */
+	if (mkdir(daemon->fake, 0755) != 0 || chmod(daemon->fake, 0777) != 0)
 		return -1;
 	*state = daemon;
 	daemon_configure(daemon, "  - name: lo\n  - name: fake0\n", "1h");

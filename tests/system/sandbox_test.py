@@ -177,6 +177,32 @@ class Sandbox(unittest.TestCase):
         self.assertEqual(reader.returncode, 0)
         self.assertIn(b"10.0.0.7", out)
 
+    def test_children_end_with_a_supervisor_that_was_killed_whatever_they_do(self):
+        self.start()
+        self.count(3)
+        _, worker, store = self.pids()
+        # A process that was taken over would not listen to its lifeline either.
+        os.kill(worker, signal.SIGSTOP)
+        os.kill(store, signal.SIGSTOP)
+        self.daemon.kill()
+        for pid in (worker, store):
+            wait_for(lambda: not os.path.exists("/proc/%d" % pid), 5)
+        # And nothing that was counted is lost.
+        self.daemon.start()
+        self.daemon.rotate()
+        self.assertEqual(self.daemon.total()[0], 3)
+
+    def test_no_process_of_the_same_user_can_look_into_a_child(self):
+        self.start()
+        _, worker, store = self.pids()
+        for pid, uid, gid in ((worker, WORKER_USER, WORKER_USER),
+                              (store, STORE_USER, CLIENT_GROUP)):
+            done = subprocess.run(
+                ["setpriv", "--reuid", str(uid), "--regid", str(gid), "--clear-groups",
+                 "--", "cat", "/proc/%d/maps" % pid], capture_output=True, text=True)
+            self.assertIn("Permission denied", done.stderr)
+            self.assertEqual(done.stdout, "")
+
     # What is tried from inside.
 
     def inside(self, pid, *calls):
@@ -213,7 +239,65 @@ class Sandbox(unittest.TestCase):
                 return int(descriptor)
         raise AssertionError("no packet socket")
 
+    EPERM = 1
     EACCES = 13
+
+    def test_a_store_makes_nothing_that_others_could_run(self):
+        self.start()
+        store = self.pids()[2]
+        open_ = '((int (*)(const char *, int, int))open)("made", %d, %d)'
+        made = os.path.join(self.daemon.store, "made")
+        mode = os.stat(self.daemon.store).st_mode
+        new = os.O_RDWR | os.O_CREAT
+        answers = self.inside(
+            store, open_ % (new, 0o2755), open_ % (new, 0o6711), open_ % (new, 0o755),
+            '((int (*)(const char *, int))open)(".", 0)')
+        self.assertEqual(answers[:3], [(-1, self.EPERM)] * 3, self.output)
+        directory = answers[3][0]
+        self.assertGreater(directory, 2, self.output)
+        fchmod = "((int (*)(int, int))fchmod)(%d, %d)"
+        answers = self.inside(store, fchmod % (directory, 0o2755),
+                              fchmod % (directory, 0o777), open_ % (new, 0o666))
+        self.assertEqual(answers[:2], [(-1, self.EPERM)] * 2, self.output)
+        file = answers[2][0]
+        self.assertGreater(file, 2, self.output)
+        answers = self.inside(
+            store, *[fchmod % (file, m) for m in (0o4755, 0o2755, 0o2640, 0o755, 0o644)])
+        self.assertEqual(answers, [(-1, self.EPERM)] * 5, self.output)
+        self.assertEqual(os.stat(made).st_mode & 0o7777, 0o640)
+        self.assertEqual(os.stat(self.daemon.store).st_mode, mode)
+        self.assertEqual(self.pids()[2], store)
+        # Others can pass through the directory, but that gets them nothing.
+        done = subprocess.run(["setpriv", "--reuid", "65534", "--regid", "65534",
+                               "--clear-groups", "--", made], capture_output=True)
+        self.assertNotEqual(done.returncode, 0)
+        self.refused(store, "weir-store", "fchmodat",
+                     '((int (*)(int, const char *, int, int))fchmodat)'
+                     '(-100, "made", 1517, 0)')
+
+    def test_a_worker_fills_neither_files_nor_the_log_of_others(self):
+        self.start()
+        pwrite = '((long (*)(int, const char *, long, long))pwrite64)(5, "x", 1, %d)'
+        for name, call in (
+                ("write", '((long (*)(int, const char *, long))write)(5, "x", 1)'),
+                ("write", '((long (*)(int, const char *, long))write)(4, "x", 1)'),
+                ("write", '((long (*)(int, const char *, long))write)(1, "x", 1)'),
+                ("pwrite64", pwrite % (256 * 1024)),
+                ("pwrite64", pwrite % (1 << 31)),
+                ("fcntl", "((int (*)(int, int, int))fcntl)(2, 4, 2048)")):
+            pid = wait_for(lambda: self.daemon.now("vb")["state"] == "active" and
+                           self.daemon.now("vb")["pid"], 20)
+            self.refused(pid, "weir-worker[vb]", name, call)
+        pid = wait_for(lambda: self.daemon.now("vb")["state"] == "active" and
+                       self.daemon.now("vb")["pid"], 20)
+        answers = self.inside(
+            pid, pwrite % (256 * 1024 - 1),
+            "((int (*)(int, const char *, void *, int))fstatat)"
+            '(-100, "/etc/shadow", $sp - 4096, 4096)',
+            "((int (*)(int, const char *, void *, int))fstatat)"
+            '(4, "/etc/shadow", $sp - 4096, 4096)')
+        self.assertEqual(answers, [(1, answers[0][1]), (-1, self.EACCES),
+                                   (-1, self.EACCES)], self.output)
 
     def test_a_worker_can_do_nothing_else(self):
         self.start()
