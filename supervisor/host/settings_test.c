@@ -81,7 +81,8 @@ root_is_nobody_and_no_group_of_clients(void **state)
 	/* A worker in the clients' group could ask the daemon. */
 	strcpy(config.worker_user, "64503");
 	assert_int_equal(resolve(&settings), -EINVAL);
-	assert_non_null(strstr(said, "client_group: must not be the group of the workers"));
+	assert_non_null(
+	    strstr(said, "client_group: must not be the group of the workers"));
 }
 
 static void
