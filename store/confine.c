@@ -18,7 +18,7 @@
 #include <sqlite3.h>
 
 #include "common/log.h"
-#include "common/sandbox/sandbox.h"
+#include "common/sandbox/sandbox_rows.h"
 
 /* SQLite: the database, its log, its shared memory, their directory, each anew when
  * somebody has moved the file away; beside what nng has. */
@@ -32,24 +32,6 @@ _Static_assert(CONFINE_DESCRIPTORS <= SANDBOX_LATER_MAX, "every number is known"
 #define MODES_SET 0640
 
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
-#define IS(argument, what) \
-	{ \
-		argument, SANDBOX_IS, (uint64_t)(what), 0 \
-	}
-
-#define WITHOUT(argument, bits) \
-	{ \
-		argument, SANDBOX_WITHOUT, (uint64_t)(bits), 0 \
-	}
-#define WITH(argument, bits) \
-	{ \
-		argument, SANDBOX_WITH, (uint64_t)(bits), 0 \
-	}
-#define KIND(argument, bits, what) \
-	{ \
-		argument, SANDBOX_KIND, (uint64_t)(what), (uint64_t)(bits) \
-	}
-
 /* Not O_TMPFILE itself, which has the bit of O_DIRECTORY. */
 #define MAKES (O_CREAT | (O_TMPFILE & ~O_DIRECTORY))
 
@@ -144,20 +126,14 @@ confine(const struct sandbox_group *const groups[], size_t count, uint64_t threa
 	    .descriptors = CONFINE_DESCRIPTORS,
 	    .threads = threads,
 	};
+	const char *failed;
 	char head[128];
-	int rc = 0;
+	int rc;
 
-	/* Sanitizers end with a thread of theirs. */
-	if (WEIR_SANDBOX_MODE != SANDBOX_OFF)
-		rc = sandbox_limit(&limits);
-	if (rc != 0) {
-		log_err("sandbox", "limits: %s", strerror(-rc));
-		return rc;
-	}
 	log_head(LOG_LEVEL_ERR, "sandbox", head, sizeof(head));
-	rc = sandbox_filter(groups, count, WEIR_SANDBOX_MODE, head);
+	rc = sandbox_confine(&limits, groups, count, head, &failed);
 	if (rc != 0)
-		log_err("sandbox", "the list of system calls: %s", strerror(-rc));
+		log_err("sandbox", "%s: %s", failed, strerror(-rc));
 	return rc;
 }
 

@@ -22,19 +22,8 @@
 #include "store/format.h"
 #include "store/schema.h"
 
-#define NOT_REFUSED 99 /* exit code */
-
 static char base[64];
 static char directory[80];
-
-static void
-need_enforcing(void)
-{
-	if (WEIR_SANDBOX_MODE == SANDBOX_ENFORCE)
-		return;
-	print_message("skipped: built without an enforcing sandbox\n");
-	skip();
-}
 
 static int
 make_place(void **state)
@@ -254,39 +243,6 @@ static void
 any_socket_but_a_local_one(void)
 {
 	(void)socket(AF_INET, SOCK_STREAM, 0);
-}
-
-static void
-run_a_program(void)
-{
-	char *const none[] = {NULL};
-
-	execve("/bin/true", none, none);
-}
-
-static void
-start_a_process(void)
-{
-	if (syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0) == 0)
-		_exit(0);
-}
-
-static void
-trace_somebody(void)
-{
-	syscall(SYS_ptrace, PTRACE_ATTACH, 1, 0, 0);
-}
-
-static void
-read_somebodys_memory(void)
-{
-	syscall(SYS_process_vm_readv, 1, NULL, 0, NULL, 0, 0);
-}
-
-static void
-kill_somebody(void)
-{
-	syscall(SYS_kill, 1, 0);
 }
 
 static void

@@ -18,7 +18,7 @@
 
 #include "common/child.h"
 #include "common/log.h"
-#include "common/sandbox/sandbox.h"
+#include "common/sandbox/sandbox_rows.h"
 #include "worker/records.h"
 #include "worker/refusals.h"
 
@@ -28,28 +28,6 @@
 #define CONFINE_STARTING_DESCRIPTORS 16
 
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
-#define IS(argument, what) \
-	{ \
-		argument, SANDBOX_IS, (uint64_t)(what), 0 \
-	}
-#define KIND(argument, bits, what) \
-	{ \
-		argument, SANDBOX_KIND, (uint64_t)(what), (uint64_t)(bits) \
-	}
-
-#define WITHOUT(argument, bits) \
-	{ \
-		argument, SANDBOX_WITHOUT, (uint64_t)(bits), 0 \
-	}
-#define BELOW(argument, bound) \
-	{ \
-		argument, SANDBOX_BELOW, (uint64_t)(bound), 0 \
-	}
-#define PACKETS(argument) \
-	{ \
-		argument, SANDBOX_PACKETS, 0, 0 \
-	}
-
 /* ---- serving ---- */
 
 static const struct sandbox_call capture_calls[] = {
@@ -237,29 +215,17 @@ static const struct sandbox_group *const checking[] = {
 /* ---- ---- */
 
 static int
-confine_calls(const struct sandbox_group *const groups[], size_t count)
+confine(const struct sandbox_limits *limits, const struct sandbox_group *const groups[],
+    size_t count)
 {
+	const char *failed;
 	char head[128];
 	int rc;
 
 	log_head(LOG_LEVEL_ERR, "sandbox", head, sizeof(head));
-	rc = sandbox_filter(groups, count, WEIR_SANDBOX_MODE, head);
+	rc = sandbox_confine(limits, groups, count, head, &failed);
 	if (rc != 0)
-		log_err("sandbox", "the list of system calls: %s", strerror(-rc));
-	return rc;
-}
-
-static int
-confine_limits(const struct sandbox_limits *limits)
-{
-	int rc;
-
-	/* Sanitizers end with a thread of theirs. */
-	if (WEIR_SANDBOX_MODE == SANDBOX_OFF)
-		return 0;
-	rc = sandbox_limit(limits);
-	if (rc != 0)
-		log_err("sandbox", "limits: %s", strerror(-rc));
+		log_err("sandbox", "%s: %s", failed, strerror(-rc));
 	return rc;
 }
 
@@ -293,9 +259,8 @@ confine_opening(uint64_t flow_limit)
 	    .descriptors = CONFINE_OPENING_DESCRIPTORS,
 	    .threads = SANDBOX_NO_LIMIT,
 	};
-	int rc = confine_limits(&limits);
 
-	return rc != 0 ? rc : confine_calls(opening, COUNT(opening));
+	return confine(&limits, opening, COUNT(opening));
 }
 
 int
@@ -306,9 +271,8 @@ confine_starting(void)
 	    .descriptors = sandbox_no_more_descriptors() + CONFINE_STARTING_DESCRIPTORS,
 	    .threads = SANDBOX_NO_LIMIT,
 	};
-	int rc = confine_limits(&limits);
 
-	return rc != 0 ? rc : confine_calls(starting, COUNT(starting));
+	return confine(&limits, starting, COUNT(starting));
 }
 
 int
@@ -319,9 +283,8 @@ confine_serving(void)
 	    .descriptors = sandbox_no_more_descriptors(),
 	    .threads = 0,
 	};
-	int rc = confine_limits(&limits);
 
-	return rc != 0 ? rc : confine_calls(serving, COUNT(serving));
+	return confine(&limits, serving, COUNT(serving));
 }
 
 int
@@ -334,13 +297,11 @@ confine_reading(uint64_t flow_limit)
 	};
 	int rc = confine_files();
 
-	if (rc == 0)
-		rc = confine_limits(&limits);
-	return rc != 0 ? rc : confine_calls(reading, COUNT(reading));
+	return rc != 0 ? rc : confine(&limits, reading, COUNT(reading));
 }
 
 int
 confine_check(void)
 {
-	return confine_calls(checking, COUNT(checking));
+	return confine(NULL, checking, COUNT(checking));
 }

@@ -16,8 +16,6 @@
 
 #include "worker/test_confine.h"
 
-#define NOT_REFUSED 99 /* exit code */
-
 /* What somebody would do who has taken a worker over. */
 
 static void
@@ -109,48 +107,15 @@ set_the_interface_down(void)
 }
 
 static void
-trace_somebody(void)
-{
-	syscall(SYS_ptrace, PTRACE_ATTACH, 1, 0, 0);
-}
-
-static void
-read_somebodys_memory(void)
-{
-	syscall(SYS_process_vm_readv, 1, NULL, 0, NULL, 0, 0);
-}
-
-static void
 write_somebodys_memory(void)
 {
 	syscall(SYS_process_vm_writev, 1, NULL, 0, NULL, 0, 0);
 }
 
 static void
-kill_somebody(void)
-{
-	syscall(SYS_kill, 1, 0);
-}
-
-static void
 kill_a_thread_of_somebody(void)
 {
 	syscall(SYS_tgkill, 1, 1, 0);
-}
-
-static void
-run_a_program(void)
-{
-	char *const none[] = {NULL};
-
-	execve("/bin/true", none, none);
-}
-
-static void
-start_a_process(void)
-{
-	if (syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0) == 0)
-		_exit(0);
 }
 
 static void

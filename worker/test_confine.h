@@ -28,15 +28,6 @@
 #define EVENT 25
 
 static inline void
-need_enforcing(void)
-{
-	if (WEIR_SANDBOX_MODE == SANDBOX_ENFORCE)
-		return;
-	print_message("skipped: built without an enforcing sandbox\n");
-	skip();
-}
-
-static inline void
 place(int fd, int at)
 {
 	if (fd >= 0 && fd != at && (dup2(fd, at) != at || close(fd) != 0))

@@ -113,6 +113,12 @@ struct sandbox_limits {
 /* Beside these: no core file, no locked memory, no message queue. 0 or negative errno. */
 int sandbox_limit(const struct sandbox_limits *limits);
 
+/* Both, as the program was built (WEIR_SANDBOX_MODE): first the limits (NULL: none), then the
+ * list. 0 or negative errno, and *failed says in words which of them it was. */
+int sandbox_confine(const struct sandbox_limits *limits,
+    const struct sandbox_group *const groups[], size_t count, const char *line_head,
+    const char **failed);
+
 /* The lowest number for sandbox_limits.descriptors of a process that opens nothing any
  * more. */
 uint64_t sandbox_no_more_descriptors(void);

@@ -13,7 +13,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
-#include "common/sandbox/sandbox.h"
+#include "common/sandbox/sandbox_rows.h"
 
 #ifndef PR_SET_VMA
 #define PR_SET_VMA 0x53564d41
@@ -34,31 +34,6 @@
 #define SIGNAL_SETXID 33
 
 #define LATER_FILTERS (SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_TSYNC_ESRCH)
-
-#define IS(argument, what) \
-	{ \
-		argument, SANDBOX_IS, (uint64_t)(what), 0 \
-	}
-#define WITHOUT(argument, bits) \
-	{ \
-		argument, SANDBOX_WITHOUT, (uint64_t)(bits), 0 \
-	}
-#define KIND(argument, bits, what) \
-	{ \
-		argument, SANDBOX_KIND, (uint64_t)(what), (uint64_t)(bits) \
-	}
-#define OWN_PID(argument) \
-	{ \
-		argument, SANDBOX_OWN_PID, 0, 0 \
-	}
-#define OUTLET(argument) \
-	{ \
-		argument, SANDBOX_OUTLET, 0, 0 \
-	}
-#define LATER(argument) \
-	{ \
-		argument, SANDBOX_LATER, 0, 0 \
-	}
 
 static const struct sandbox_call process_calls[] = {
     /* Memory. */

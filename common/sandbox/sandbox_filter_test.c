@@ -16,22 +16,13 @@
 #include "common/sandbox/sandbox.h"
 #include "common/sandbox/sandbox_testing.h"
 
-#define HEAD "<3>sandbox: "
-#define NOT_REFUSED 99 /* exit code: the call was made */
-
 static char path[64];
 
 static int
 make_file(void **state)
 {
-	int fd;
-
 	(void)state;
-	snprintf(path, sizeof(path), "/tmp/weir-test-XXXXXX");
-	fd = mkstemp(path);
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0 ? 0 : -1;
+	return make_temporary(path, sizeof(path));
 }
 
 static int

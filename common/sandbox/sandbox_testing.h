@@ -7,9 +7,17 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "common/sandbox/sandbox.h"
+
+#define HEAD "<3>sandbox: "
+#define NOT_REFUSED 99 /* exit code: the call was made */
 
 struct ended {
 	int status; /* of waitpid() */
@@ -75,6 +83,63 @@ was_refused(int (*run)(void), const char *name)
 	fprintf(stderr, "%s: it ended with %x, and said: %s\n", name,
 	    (unsigned)ended.status, ended.said);
 	return false;
+}
+
+/* A new file below /tmp: its path. For setups: 0 or -1. */
+static inline int
+make_temporary(char *path, size_t size)
+{
+	int fd;
+
+	snprintf(path, size, "/tmp/weir-test-XXXXXX");
+	fd = mkstemp(path);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0 ? 0 : -1;
+}
+
+static inline void
+need_enforcing(void)
+{
+	if (WEIR_SANDBOX_MODE == SANDBOX_ENFORCE)
+		return;
+	print_message("skipped: built without an enforcing sandbox\n");
+	skip();
+}
+
+/* What no process of ours may, to be refused. */
+
+static inline void
+trace_somebody(void)
+{
+	syscall(SYS_ptrace, PTRACE_ATTACH, 1, 0, 0);
+}
+
+static inline void
+read_somebodys_memory(void)
+{
+	syscall(SYS_process_vm_readv, 1, NULL, 0, NULL, 0, 0);
+}
+
+static inline void
+kill_somebody(void)
+{
+	syscall(SYS_kill, 1, 0);
+}
+
+static inline void
+run_a_program(void)
+{
+	char *const none[] = {NULL};
+
+	execve("/bin/true", none, none);
+}
+
+static inline void
+start_a_process(void)
+{
+	if (syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0) == 0)
+		_exit(0);
 }
 
 #endif
