@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "supervisor/control/quota.h"
 #include "supervisor/iface/worker.h"
 #include "supervisor/supervisor.h"
 
@@ -13,8 +12,6 @@
 /* Each has the rings of a whole capture: together no more than this, and a larger one alone,
  * so that none fails for want of memory that another one holds. */
 #define CHANGE_RINGS_MAX (UINT64_C(64) * 1024 * 1024)
-
-static struct quota change_quota; /* main thread */
 
 static void
 change_pack_part(
@@ -50,7 +47,7 @@ change_free(struct change_job *job)
 {
 	struct supervisor *supervisor = job->request->ctx;
 
-	quota_give(&change_quota, job->request->uid);
+	job->request->held[HELD_CHANGES]--;
 	loop_timer_clear(supervisor->loop, &job->timer);
 	for (size_t i = 0; i < job->count; i++) {
 		settle_cancel(&job->parts[i].wait);
@@ -130,7 +127,7 @@ change_job_new(struct request *request, size_t count)
 	struct supervisor *supervisor = request->ctx;
 	struct change_job *job = NULL;
 
-	if (!quota_take(&change_quota, request->uid, CHANGE_USER_MAX)) {
+	if (request->held[HELD_CHANGES] >= CHANGE_USER_MAX) {
 		pack_error(&request->answer, request->msg.type, MSG_E_BUSY,
 		    "%d requests of yours that change interfaces are under way; see "
 		    "status",
@@ -140,13 +137,13 @@ change_job_new(struct request *request, size_t count)
 	}
 	job = calloc(1, sizeof(*job) + count * sizeof(job->parts[0]));
 	if (!job) {
-		quota_give(&change_quota, request->uid);
 		pack_error(
 		    &request->answer, request->msg.type, MSG_E_FAILED, "out of memory");
 		request_answer(request);
 		return NULL;
 	}
 	job->request = request;
+	request->held[HELD_CHANGES]++;
 	job->room = count;
 	job->pending = 1; /* whoever begins it, until change_job_begun() */
 	job->timer = (struct loop_timer){.fire = change_on_timer, .arg = job};

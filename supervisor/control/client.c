@@ -38,23 +38,37 @@ client_enter(struct client *client, enum client_state state)
 	TAILQ_INSERT_TAIL(&client->clients->ages, client, age);
 }
 
+/* Up to `want` bytes: how many, 0 when there are none now, negative errno when there will be
+ * none. */
+static ssize_t
+client_receive(struct client *client, void *into, size_t want)
+{
+	for (;;) {
+		ssize_t n = recv(client->fd, into, want, MSG_DONTWAIT);
+
+		if (n > 0)
+			return n;
+		if (n == 0)
+			return -ECONNRESET;
+		if (errno == EAGAIN || errno == EWOULDBLOCK)
+			return 0;
+		if (errno != EINTR)
+			return -errno;
+	}
+}
+
 /* Reads on into what has `want` bytes: 1 when it is whole, 0 when there is no more now,
  * negative errno when there will be none. */
 static int
 client_fill(struct client *client, void *into, size_t want)
 {
 	while (client->got < want) {
-		ssize_t n = recv(client->fd, (uint8_t *)into + client->got,
-		    want - client->got, MSG_DONTWAIT);
+		ssize_t n = client_receive(
+		    client, (uint8_t *)into + client->got, want - client->got);
 
-		if (n > 0)
-			client->got += (size_t)n;
-		else if (n == 0)
-			return -ECONNRESET;
-		else if (errno == EAGAIN || errno == EWOULDBLOCK)
-			return 0;
-		else if (errno != EINTR)
-			return -errno;
+		if (n <= 0)
+			return (int)n;
+		client->got += (size_t)n;
 	}
 	return 1;
 }
@@ -117,17 +131,12 @@ client_read_message(struct client *client)
 
 	while (rc == 1 && client->got < client->len) {
 		size_t left = client->len - client->got;
-		ssize_t n = recv(client->fd, skipped,
-		    left < sizeof(skipped) ? left : sizeof(skipped), MSG_DONTWAIT);
+		ssize_t n = client_receive(
+		    client, skipped, left < sizeof(skipped) ? left : sizeof(skipped));
 
-		if (n > 0)
-			client->got += (size_t)n;
-		else if (n == 0)
-			return -ECONNRESET;
-		else if (errno == EAGAIN || errno == EWOULDBLOCK)
-			return 0;
-		else if (errno != EINTR)
-			return -errno;
+		if (n <= 0)
+			return (int)n;
+		client->got += (size_t)n;
 	}
 	if (rc <= 0)
 		return rc;
@@ -198,10 +207,10 @@ client_on_timer(void *arg)
 	client_hang_up(arg);
 }
 
-uid_t
-client_uid(const struct client *client)
+size_t *
+client_held(struct client *client)
 {
-	return client->user->uid;
+	return client->user->held;
 }
 
 int

@@ -50,8 +50,16 @@ void clients_free(struct clients *clients);
 /* How many are connected. */
 size_t clients_count(const struct clients *clients);
 
-/* The user at the other end, at the time of connect(). */
-uid_t client_uid(const struct client *client);
+/* Requests that take long, of which one user may have so many under way: the handlers count
+ * them. */
+enum client_held {
+	HELD_ROTATES,
+	HELD_CHANGES,
+	HELD_MAX
+};
+
+/* The counts of the client's user, which are there as long as the request is. */
+size_t *client_held(struct client *client);
 
 /* Answers the request of the client, who may be gone; NULL for `data` hangs up on him. */
 void client_answer(struct client *client, const void *data, size_t len);

@@ -29,6 +29,7 @@ struct client_user {
 	size_t count; /* connected */
 	size_t asks; /* requests that are worked on, also of those who have gone */
 	size_t unsent; /* bytes of answers that are not taken */
+	size_t held[HELD_MAX];
 	TAILQ_HEAD(client_turns, client) turns; /* CLIENT_WAITS */
 	TAILQ_ENTRY(client_user) entry;
 };

@@ -422,6 +422,41 @@ one_user_keeps_no_other_from_asking(void **state)
 }
 
 static void
+what_one_user_holds_is_counted_apart_from_others(void **state)
+{
+	int fds[3];
+
+	(void)state;
+	if (geteuid() != 0) {
+		print_message("skipped: needs root to connect as another user\n");
+		skip();
+	}
+	fds[0] = connect_as(OTHER_USER);
+	fds[1] = connect_as(OTHER_USER);
+	fds[2] = connect_as(0);
+	for (size_t i = 0; i < 3; i++) {
+		ask(fds[i], 'h', 10);
+		turn();
+	}
+	assert_int_equal(asked_count, 3);
+	client_held(asked[0].client)[HELD_ROTATES]++;
+	assert_int_equal(client_held(asked[1].client)[HELD_ROTATES], 1);
+	assert_int_equal(client_held(asked[1].client)[HELD_CHANGES], 0);
+	assert_int_equal(client_held(asked[2].client)[HELD_ROTATES], 0);
+	/* Also while those who asked have hung up. */
+	close(fds[0]);
+	close(fds[1]);
+	turn();
+	assert_int_equal(client_held(asked[0].client)[HELD_ROTATES], 1);
+	client_held(asked[0].client)[HELD_ROTATES]--;
+	assert_int_equal(client_held(asked[1].client)[HELD_ROTATES], 0);
+	for (size_t i = 3; i > 0; i--)
+		answer(i - 1, "", 0);
+	turn();
+	close(fds[2]);
+}
+
+static void
 answers_that_nobody_takes_are_not_kept_without_end(void **state)
 {
 	enum {
@@ -551,6 +586,7 @@ main(void)
 	    TEST(thousands_that_say_nothing_leave_room_for_who_asks),
 	    TEST(only_so_many_requests_are_worked_on_at_once),
 	    TEST(one_user_keeps_no_other_from_asking),
+	    TEST(what_one_user_holds_is_counted_apart_from_others),
 	    TEST(answers_that_nobody_takes_are_not_kept_without_end),
 	    TEST(a_large_answer_arrives_whole),
 	    TEST(who_begins_and_does_not_go_on_is_hung_up_on),

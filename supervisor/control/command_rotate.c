@@ -6,7 +6,6 @@
 #include "common/iface.h"
 #include "proto/parts.h"
 #include "supervisor/control/commands.h"
-#include "supervisor/control/quota.h"
 #include "supervisor/manager/manager.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/iface/worker.h"
@@ -15,7 +14,6 @@
 
 /* Requests of one user that wait at the same time. */
 #define ROTATE_USER_MAX (CONTROL_REQUESTS / 4)
-static struct quota rotate_quota; /* main thread */
 
 struct rotate_part {
 	struct rotate_job *job;
@@ -58,7 +56,7 @@ rotate_finish(struct rotate_job *job)
 	struct request *request = job->request;
 	struct supervisor *supervisor = request->ctx;
 
-	quota_give(&rotate_quota, request->uid);
+	request->held[HELD_ROTATES]--;
 	loop_timer_clear(supervisor->loop, &job->timer);
 	pack_answer(&request->answer, MSG_ROTATE);
 	pack_key_map(&request->answer, "ifaces");
@@ -100,31 +98,28 @@ void
 command_rotate(struct request *request)
 {
 	struct supervisor *supervisor = request->ctx;
-	const uid_t uid = request->uid;
 	struct iface_name *names;
 	struct rotate_job *job;
 	size_t count;
 
-	if (!quota_take(&rotate_quota, request->uid, ROTATE_USER_MAX)) {
+	if (request->held[HELD_ROTATES] >= ROTATE_USER_MAX) {
 		pack_error(&request->answer, MSG_ROTATE, MSG_E_BUSY,
 		    "%d requests of yours wait for rotations already; see status",
 		    ROTATE_USER_MAX);
 		request_answer(request);
 		return;
 	}
-	if (!commands_ifaces(request, &names, &count)) {
-		quota_give(&rotate_quota, uid);
+	if (!commands_ifaces(request, &names, &count))
 		return;
-	}
 	job = calloc(1, sizeof(*job) + count * sizeof(job->parts[0]));
 	if (!job) {
 		pack_error(&request->answer, MSG_ROTATE, MSG_E_FAILED, "out of memory");
 		request_answer(request);
 		free(names);
-		quota_give(&rotate_quota, uid);
 		return;
 	}
 	job->request = request;
+	request->held[HELD_ROTATES]++;
 	job->count = count;
 	job->timer = (struct loop_timer){.fire = rotate_on_timer, .arg = job};
 	loop_timer_set(supervisor->loop, &job->timer, ROTATE_MS);

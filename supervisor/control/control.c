@@ -98,7 +98,7 @@ control_on_arrival(void *arg, struct client *client, const void *message, size_t
 		return;
 	}
 	request->ctx = control->ctx;
-	request->uid = client_uid(client);
+	request->held = client_held(client);
 	request->private = client;
 	pack_init(&request->answer);
 	rc = control_parse(request, message, len);

@@ -7,6 +7,7 @@
 
 #include "proto/pack.h"
 #include "proto/view.h"
+#include "supervisor/control/clients.h"
 #include "supervisor/loop/loop.h"
 
 #define CONTROL_REQUESTS 64 /* at the same time; more wait */
@@ -17,7 +18,7 @@ struct request {
 	void *ctx; /* as given to control_new */
 	struct msg msg;
 	struct pack answer; /* empty; the handler makes it a whole answer */
-	uid_t uid; /* who asks */
+	size_t *held; /* by enum client_held, those of who asks */
 	void *private;
 };
 
