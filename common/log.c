@@ -23,7 +23,6 @@
 
 #define LOG_TOPIC_SIZE 24
 #define LOG_BUCKETS 64 /* the last is shared by all topics that find no other */
-#define LOG_IFACE_SIZE (4 * (IFACE_NAME_SIZE - 1) + 1) /* every byte as \xNN */
 #define LOG_WIDE_SIZE (LOG_LINE_SIZE + 192) /* all parts of a line, before it is cut */
 
 /* What a pipe has room for when poll(2) says that it has any. That it has none it says, too,
@@ -143,19 +142,18 @@ log_admit(enum log_level level, const char *topic, uint64_t *left_out)
 
 /* In a line the name stands in brackets, which it must not end early. */
 static void
-log_escape_iface(char out[static LOG_IFACE_SIZE], const char *iface)
+log_escape_iface(char out[static IFACE_SHOWN_SIZE], const char *iface)
 {
-	char escaped[LOG_IFACE_SIZE];
+	char escaped[IFACE_SHOWN_SIZE];
 	size_t used = 0;
 
-	text_escape_name(escaped, sizeof(escaped), iface, strlen(iface));
-	for (const char *p = escaped; *p != '\0'; p++) {
+	for (const char *p = iface_shown(iface, escaped); *p != '\0'; p++) {
 		if (*p == ']') {
-			if (used + 4 >= LOG_IFACE_SIZE)
+			if (used + 4 >= IFACE_SHOWN_SIZE)
 				break;
 			used += (size_t)snprintf(out + used, 5, "\\x5d");
 		} else {
-			if (used + 1 >= LOG_IFACE_SIZE)
+			if (used + 1 >= IFACE_SHOWN_SIZE)
 				break;
 			out[used++] = *p;
 		}
@@ -168,7 +166,7 @@ static size_t
 log_compose(char line[static LOG_LINE_SIZE], const struct log_record *record)
 {
 	char wide[LOG_WIDE_SIZE];
-	char iface[LOG_IFACE_SIZE];
+	char iface[IFACE_SHOWN_SIZE];
 	char prefix[8] = "";
 	bool named = record->iface[0] != '\0';
 	size_t len;

@@ -12,15 +12,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/text.h"
-
 /* Links with ports that one walk looks through, and straight steps before the next: the
  * kernel stacks at most 8 over each other. */
 #define OVERLAP_PASSES 32
 #define OVERLAP_STEPS 16
 
 /* Longest escaped name: \xNN for each byte. */
-#define OVERLAP_NAME_SIZE (4 * (IFACE_NAME_SIZE - 1) + 1)
 
 static bool
 overlap_is_one_of(const struct link *link, const char *const *kinds)
@@ -138,24 +135,18 @@ overlap_above(const struct links *links, const struct link *top, const struct li
 	return walk.found;
 }
 
-static void
-overlap_escape(char out[static OVERLAP_NAME_SIZE], const struct link *link)
-{
-	text_escape_name(out, OVERLAP_NAME_SIZE, link->name.s, strlen(link->name.s));
-}
-
 bool
 overlap_between(const struct links *links, const struct link *a, const struct link *b,
     char text[static OVERLAP_TEXT_SIZE])
 {
-	char other[OVERLAP_NAME_SIZE];
-	char between[OVERLAP_NAME_SIZE];
+	char other[IFACE_SHOWN_SIZE];
+	char between[IFACE_SHOWN_SIZE];
 	const struct link *above;
 	bool a_is_top = true;
 
 	if (a->index == b->index)
 		return false;
-	overlap_escape(other, b);
+	iface_shown(b->name.s, other);
 	if (overlap_is_pair(a, b)) {
 		snprintf(text, OVERLAP_TEXT_SIZE,
 		    "sees the packets of %s too, the other end of its pair", other);
@@ -169,7 +160,7 @@ overlap_between(const struct links *links, const struct link *a, const struct li
 	if (!above)
 		return false;
 	if (above != (a_is_top ? a : b)) {
-		overlap_escape(between, above);
+		iface_shown(above->name.s, between);
 		snprintf(text, OVERLAP_TEXT_SIZE,
 		    "sees packets of %s too, by way of %s", other, between);
 	} else if (a_is_top && overlap_is_upper(a)) {

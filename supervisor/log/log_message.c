@@ -9,7 +9,6 @@
 #include <syslog.h>
 
 #include "common/iface.h"
-#include "common/text.h"
 
 #define LOG_MESSAGE_BOM "\xef\xbb\xbf"
 
@@ -52,15 +51,14 @@ message_put_field(struct message *message, const char *text, size_t max)
 static void
 message_put_iface(struct message *message, const char *iface)
 {
-	char escaped[4 * IFACE_NAME_SIZE];
+	char escaped[IFACE_SHOWN_SIZE];
 
 	if (iface[0] == '\0') {
 		message_put_text(message, "-");
 		return;
 	}
-	text_escape_name(escaped, sizeof(escaped), iface, strlen(iface));
 	message_put_text(message, "[weir@32473 iface=\"");
-	for (const char *p = escaped; *p != '\0'; p++) {
+	for (const char *p = iface_shown(iface, escaped); *p != '\0'; p++) {
 		if (*p == '"' || *p == '\\' || *p == ']')
 			message_put_text(message, "\\");
 		message_put(message, p, 1);

@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #include "common/iface.h"
-#include "common/text.h"
 #include "supervisor/log/log_message.h"
 
 #define LOG_QUEUE_LINES 256
@@ -117,10 +116,10 @@ out:
 static void
 log_syslog_format(char *out, size_t size, const struct log_record *record)
 {
-	char iface[4 * IFACE_NAME_SIZE];
+	char iface[IFACE_SHOWN_SIZE];
 	bool own = strcmp(record->program, "weir-supervisor") == 0;
 
-	text_escape_name(iface, sizeof(iface), record->iface, strlen(record->iface));
+	iface_shown(record->iface, iface);
 	snprintf(out, size, "%s%s%s%s%s%s%s: %s",
 	    own ? "" : "program=", own ? "" : record->program, own ? "" : " ",
 	    iface[0] ? "iface=" : "", iface, iface[0] ? " " : "", record->topic,

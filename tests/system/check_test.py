@@ -12,16 +12,11 @@ import time
 import unittest
 
 from harness import (BIN, CLIENT_GROUP, Daemon, Namespace, STORE_USER, WORKER_USER, main,
-                     need_root, run)
+                     need_root, run, shown)
 
 need_root()
 
 ODD = 'a@b"c;é$('
-
-
-def shown(name):
-    """As every output has it."""
-    return name.replace("\\", "\\x5c").replace("\x01", "\\x01").replace("\x02", "\\x02")
 
 
 class Check(unittest.TestCase):

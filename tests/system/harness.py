@@ -296,6 +296,13 @@ class Daemon:
         atexit.unregister(self.close)
 
 
+def shown(name):
+    """The name of an interface as every output has it: a backslash, and a byte that drives a
+    terminal, as \\xNN."""
+    return "".join("\\x%02x" % ord(c) if c == "\\" or ord(c) < 0x20 or ord(c) == 0x7f else c
+                   for c in name)
+
+
 def ethernet(payload, ethertype=0x0800, tags=()):
     frame = bytes.fromhex("020000000002" "020000000001")
     for tag_type, vlan in tags:

@@ -6,7 +6,7 @@ import os
 import subprocess
 import time
 
-from harness import BIN, SANITIZED, Sender, main, need_root, wait_for
+from harness import BIN, SANITIZED, Sender, main, need_root, shown, wait_for
 from live import Live, WITHIN, cpu_ticks
 
 need_root()
@@ -115,10 +115,6 @@ class Patterns(Live):
                           in self.daemon.ask("status")["ifaces"].items()},
                          {"weir0": ("weir*", 100), "weir1": ("weir1", 200),
                           "weir2": ("w*", 300)})
-
-
-def shown(name):
-    return name.replace("\\", "\\x5c")
 
 
 class Names(Live):
