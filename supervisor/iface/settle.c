@@ -56,7 +56,7 @@ settle_enabled(const struct worker *worker, struct settle_result *result)
 		return worker->link.lost && presence == LINK_UP ? SETTLE_PENDING
 								: SETTLE_REACHED;
 	}
-	if (worker->records_locked && worker->state == WORKER_ERROR)
+	if (worker->records_locked_at.ns != 0 && worker->state == WORKER_ERROR)
 		return settle_fail(result, worker->reason, worker->reason_text);
 	/* What the last process has said does not count: the next may be the cure. */
 	if (worker_is_backed_off(worker)) {

@@ -53,12 +53,11 @@ worker_open_records(struct worker *worker)
 		return 0;
 	fd = records_open(worker->supervisor->runtime.records_fd, &worker->iface);
 	if (fd == -EWOULDBLOCK) {
-		if (!worker->records_locked) {
+		if (worker->records_locked_at.ns == 0) {
 			log_iface_info("records", worker->iface.s,
 			    "waiting for an old worker to end");
 			worker->records_locked_at = mono_now();
 		}
-		worker->records_locked = true;
 		/* One that is stopped, or stands in the kernel, does not end by itself. */
 		if (mono_ms_between(worker->records_locked_at, mono_now()) >
 		    WORKER_RECORDS_PATIENCE_MS)
@@ -71,10 +70,9 @@ worker_open_records(struct worker *worker)
 	if (fd < 0) {
 		worker_start_later(worker, backoff_next(&worker->deaths, 0));
 		worker_set_error(worker, "records", strerror(-fd));
-		worker_settle_check(worker);
 		return fd;
 	}
-	worker->records_locked = false;
+	worker->records_locked_at.ns = 0;
 	worker->records_fd = fd;
 	if (!records_empty(fd))
 		log_iface_info("records", worker->iface.s,
@@ -153,7 +151,6 @@ worker_start(struct worker *worker)
 		    strerror(-rc), delay);
 		worker_start_later(worker, delay);
 		worker_set_error(worker, "start", strerror(-rc));
-		worker_settle_check(worker);
 		return;
 	}
 	worker->applied = worker->config;

@@ -116,8 +116,7 @@ struct worker {
 
 	/* its record file */
 	int records_fd; /* -1: not open */
-	bool records_locked; /* by somebody else, and it was said */
-	struct mono records_locked_at;
+	struct mono records_locked_at; /* by somebody else, as was said; 0: not */
 	char set_aside[RECORDS_NAME_SIZE]; /* the last file that was; or "" */
 	uint64_t file_id;
 

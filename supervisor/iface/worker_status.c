@@ -42,15 +42,19 @@ worker_state_from_name(const char *name, enum worker_state *out)
 void
 worker_set_error(struct worker *worker, const char *reason, const char *text)
 {
-	if (worker->state == WORKER_ERROR && strcmp(worker->reason, reason) == 0 &&
-	    strcmp(worker->reason_text, text) == 0)
-		return;
-	worker->state = WORKER_ERROR;
-	worker_link_pause(worker);
-	snprintf(worker->reason, sizeof(worker->reason), "%s", reason);
-	snprintf(worker->reason_text, sizeof(worker->reason_text), "%s", text);
+	const bool told = worker->state == WORKER_ERROR &&
+	    strcmp(worker->reason, reason) == 0 &&
+	    strcmp(worker->reason_text, text) == 0;
+
+	if (!told) {
+		worker->state = WORKER_ERROR;
+		worker_link_pause(worker);
+		snprintf(worker->reason, sizeof(worker->reason), "%s", reason);
+		snprintf(worker->reason_text, sizeof(worker->reason_text), "%s", text);
+	}
+	/* Also what is not new: whoever waits may have begun to since. */
 	worker_settle_check(worker);
-	if (worker->link.lost)
+	if (told || worker->link.lost)
 		return; /* that it is gone has been said */
 	log_iface_warn("worker", worker->iface.s, "not counting: %s%s%s", reason,
 	    text[0] != '\0' ? ": " : "", text);
