@@ -18,25 +18,12 @@
 #include "worker/meter.h"
 #include "worker/meter_private.h"
 #include "worker/test_frame.h"
+#include "worker/test_meter.h"
 
 #define COLLIDING 200000
 #define COLLIDING_BITS 9 /* of the hash, that all of them share */
 
 static int fd;
-
-static struct meter *
-open_meter(uint64_t limit)
-{
-	struct meter_options options = {.fd = fd,
-	    .iface = "test0",
-	    .file_id = 42,
-	    .begin_ms = 1000,
-	    .flow_limit = limit};
-	struct meter *meter;
-
-	assert_int_equal(meter_open(&meter, &options), 0);
-	return meter;
-}
 
 static int
 setup(void **state)
@@ -135,7 +122,7 @@ every_one_of_10000_rotations_has_its_flows(void **state)
 		ROTATIONS = 10000,
 		FLOWS = 20
 	};
-	struct meter *meter = open_meter(1000);
+	struct meter *meter = open_meter(fd, 1000);
 	struct interval iv;
 	struct frame f;
 	long before = 0;
@@ -168,7 +155,7 @@ an_old_turn_is_not_taken_for_a_new_one(void **state)
 	enum {
 		ROTATIONS = 2 * 65536 + 10
 	};
-	struct meter *meter = open_meter(16);
+	struct meter *meter = open_meter(fd, 16);
 	struct interval iv;
 	struct frame f;
 
@@ -195,7 +182,7 @@ a_million_flows_at_a_limit_of_10000_take_the_memory_of_10000(void **state)
 		LIMIT = 10000,
 		PACKETS = 1000000
 	};
-	struct meter *meter = open_meter(LIMIT);
+	struct meter *meter = open_meter(fd, LIMIT);
 	struct interval iv;
 	struct frame f;
 	uint64_t bytes = 0;
@@ -350,7 +337,7 @@ keys_that_would_meet_without_a_seed_do_not_meet(void **state)
 	numbers = find_colliding(hashes);
 
 	/* The attack works: in an index of the same size they wait in long rows. */
-	meter = open_meter(2 * COLLIDING);
+	meter = open_meter(fd, 2 * COLLIDING);
 	colliding_ns = count_flows(meter, numbers, COLLIDING);
 	key = key_of_flow(numbers[5]);
 	assert_memory_equal(
@@ -370,7 +357,7 @@ keys_that_would_meet_without_a_seed_do_not_meet(void **state)
 		numbers[i] = (uint32_t)(i * 77);
 	close(fd);
 	assert_int_equal(setup(NULL), 0);
-	meter = open_meter(2 * COLLIDING);
+	meter = open_meter(fd, 2 * COLLIDING);
 	other_ns = count_flows(meter, numbers, COLLIDING);
 	other = meter_probes(meter, COLLIDING);
 	meter_free(meter);
@@ -397,7 +384,7 @@ every_process_has_a_seed_of_its_own(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 16; i++) {
-		struct meter *meter = open_meter(100);
+		struct meter *meter = open_meter(fd, 100);
 
 		seeds[i] = meter->seed;
 		for (size_t j = 0; j < i; j++)

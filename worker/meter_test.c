@@ -14,6 +14,7 @@
 #include "proto/flow_map.h"
 #include "worker/meter.h"
 #include "worker/test_frame.h"
+#include "worker/test_meter.h"
 
 #define FLOWS_KEPT 4096
 
@@ -22,20 +23,6 @@ struct fetched {
 	struct flow_record flow[FLOWS_KEPT];
 	struct counter sum;
 };
-
-static struct meter *
-open_meter(int fd, uint64_t limit)
-{
-	struct meter_options options = {.fd = fd,
-	    .iface = "test0",
-	    .file_id = 42,
-	    .begin_ms = 1000,
-	    .flow_limit = limit};
-	struct meter *meter;
-
-	assert_int_equal(meter_open(&meter, &options), 0);
-	return meter;
-}
 
 static int
 new_file(void)

@@ -17,33 +17,11 @@
 #include "worker/meter.h"
 #include "worker/records.h"
 #include "worker/test_frame.h"
+#include "worker/test_meter.h"
 
 #define FLOWS 24 /* packets, each a flow of its own, in each generation */
-#define KEPT (RECORDS_OVERFLOW + FLOWS)
-
-/* A file as it was left: one generation frozen, one counting. */
-struct image {
-	uint8_t header[RECORDS_HEADER_SIZE];
-	struct record record[2][KEPT];
-	off_t size;
-};
-
-static struct meter_options
-options_for(int fd)
-{
-	return (struct meter_options){.fd = fd,
-	    .iface = "test0",
-	    .file_id = 99,
-	    .begin_ms = 1000,
-	    .flow_limit = 20};
-}
-
-static off_t
-record_offset(unsigned g, uint64_t number)
-{
-	return (off_t)(RECORDS_HEADER_SIZE +
-	    (g * RECORDS_CAPACITY + number) * sizeof(struct record));
-}
+#define IMAGE_KEPT (RECORDS_OVERFLOW + FLOWS)
+#include "worker/test_image.h"
 
 /* Four of them have no room and count as overflow, some are refused. */
 static void
@@ -68,10 +46,9 @@ image_load(void **state)
 {
 	static struct image image;
 	int fd = memfd_create("records", MFD_CLOEXEC);
-	struct meter_options options = options_for(fd);
+	struct meter_options options = meter_options_for(fd, 99, 20);
 	struct interval interval;
 	struct meter *meter;
-	struct stat st;
 
 	if (meter_open(&meter, &options) != 0)
 		return -1;
@@ -80,15 +57,8 @@ image_load(void **state)
 		return -1;
 	count_packets(meter, 0, FLOWS);
 	meter_free(meter);
-	if (fstat(fd, &st) != 0 ||
-	    pread(fd, image.header, sizeof(image.header), 0) != sizeof(image.header))
+	if (!image_read(&image, fd))
 		return -1;
-	for (unsigned g = 0; g < 2; g++) {
-		if (pread(fd, image.record[g], sizeof(image.record[g]),
-			record_offset(g, 0)) != sizeof(image.record[g]))
-			return -1;
-	}
-	image.size = st.st_size;
 	close(fd);
 	*state = &image;
 	return 0;
@@ -100,13 +70,7 @@ image_file(const struct image *image)
 	int fd = memfd_create("records", MFD_CLOEXEC);
 
 	assert_true(fd >= 0);
-	assert_int_equal(
-	    pwrite(fd, image->header, sizeof(image->header), 0), sizeof(image->header));
-	for (unsigned g = 0; g < 2; g++)
-		assert_int_equal(pwrite(fd, image->record[g], sizeof(image->record[g]),
-				     record_offset(g, 0)),
-		    sizeof(image->record[g]));
-	assert_int_equal(ftruncate(fd, image->size), 0);
+	assert_true(image_write(image, fd));
 	return fd;
 }
 
@@ -152,7 +116,7 @@ hand_over(struct meter *meter)
 static int
 take_over(int fd)
 {
-	struct meter_options options = options_for(fd);
+	struct meter_options options = meter_options_for(fd, 99, 20);
 	struct interval before, after;
 	struct meter *meter;
 	uint64_t seq;
@@ -343,7 +307,7 @@ the_id_in_the_file_is_kept(void **state)
 
 	header->file_id = 12345;
 	fd = image_file(&copy);
-	options = options_for(fd);
+	options = meter_options_for(fd, 99, 20);
 	assert_int_equal(meter_open(&meter, &options), 0);
 	assert_int_equal(meter_file_id(meter), 12345);
 	meter_free(meter);

@@ -12,8 +12,10 @@
 #include "worker/records.h"
 #include "worker/test_frame.h"
 
+#define IMAGE_KEPT (RECORDS_OVERFLOW + 8)
+#include "worker/test_image.h"
+
 #define FLOW_LIMIT 6
-#define KEPT (RECORDS_OVERFLOW + 8) /* records of a generation that are not empty */
 
 static struct meter_options
 options_for(int fd)
@@ -25,22 +27,9 @@ options_for(int fd)
 	    .flow_limit = FLOW_LIMIT};
 }
 
-static off_t
-record_offset(unsigned g, uint64_t number)
-{
-	return (off_t)(RECORDS_HEADER_SIZE +
-	    (g * RECORDS_CAPACITY + number) * sizeof(struct record));
-}
-
 /*
  * A whole file: one generation frozen, one running, both with flows, overflow and refusals.
  */
-
-struct image {
-	uint8_t header[RECORDS_HEADER_SIZE];
-	struct record record[2][KEPT];
-	off_t size;
-};
 
 static void
 count_some(struct meter *meter, unsigned packets)
@@ -70,32 +59,14 @@ image_make(struct image *image)
 	struct meter_options options = options_for(fd);
 	struct interval interval;
 	struct meter *meter;
-	struct stat st;
 
 	fuzz_check(fd >= 0 && meter_open(&meter, &options) == 0);
 	count_some(meter, 16);
 	fuzz_check(meter_rotate(meter, 1, 5000, &interval) == 0);
 	count_some(meter, 13);
 	meter_free(meter);
-	fuzz_check(fstat(fd, &st) == 0);
-	image->size = st.st_size;
-	fuzz_check(pread(fd, image->header, sizeof(image->header), 0) ==
-	    sizeof(image->header));
-	for (unsigned g = 0; g < 2; g++)
-		fuzz_check(pread(fd, image->record[g], sizeof(image->record[g]),
-			       record_offset(g, 0)) == sizeof(image->record[g]));
+	fuzz_check(image_read(image, fd));
 	close(fd);
-}
-
-static void
-image_write(const struct image *image, int fd)
-{
-	fuzz_check(pwrite(fd, image->header, sizeof(image->header), 0) ==
-	    sizeof(image->header));
-	for (unsigned g = 0; g < 2; g++)
-		fuzz_check(pwrite(fd, image->record[g], sizeof(image->record[g]),
-			       record_offset(g, 0)) == sizeof(image->record[g]));
-	fuzz_check(ftruncate(fd, image->size) == 0);
 }
 
 /*
@@ -148,7 +119,7 @@ take_record(struct image *image, struct input *in)
 	unsigned g = input_u8(in), number = input_u8(in);
 
 	if (number < 16)
-		number = RECORDS_OVERFLOW + number % (KEPT - RECORDS_OVERFLOW);
+		number = RECORDS_OVERFLOW + number % (IMAGE_KEPT - RECORDS_OVERFLOW);
 	else if (number >= 128)
 		number = 17;
 	return (uint8_t *)&image->record[g & 1][number];
@@ -341,7 +312,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	image = whole;
 	while (input_left(&in) > 0)
 		damage(&image, &in);
-	image_write(&image, fd);
+	fuzz_check(image_write(&image, fd));
 
 	options = options_for(fd);
 	rc = meter_open(&meter, &options);

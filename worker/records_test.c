@@ -18,16 +18,7 @@
 #include "worker/meter.h"
 #include "worker/records.h"
 #include "worker/test_frame.h"
-
-static struct meter_options
-options_for(int fd)
-{
-	return (struct meter_options){.fd = fd,
-	    .iface = "test0",
-	    .file_id = 99,
-	    .begin_ms = 1000,
-	    .flow_limit = 5000};
-}
+#include "worker/test_meter.h"
 
 /* What the child tells about its progress, outside the record file. */
 struct progress {
@@ -41,7 +32,7 @@ struct progress {
 static void
 count_for_ever(int fd, struct progress *progress, unsigned salt)
 {
-	struct meter_options options = options_for(fd);
+	struct meter_options options = meter_options_for(fd, 99, 5000);
 	struct interval iv;
 	struct meter *meter;
 	struct frame f;
@@ -155,7 +146,7 @@ static int
 small_file(void)
 {
 	int fd = memfd_create("records", MFD_CLOEXEC);
-	struct meter_options options = options_for(fd);
+	struct meter_options options = meter_options_for(fd, 99, 5000);
 	struct interval iv;
 	struct meter *meter;
 	struct frame f;
@@ -190,7 +181,8 @@ a_damaged_file_is_refused_or_consistent(void **state)
 			continue;
 		for (size_t k = 0; k < sizeof(damage); k++) {
 			int copy = small_file();
-			struct meter_options options = options_for(copy);
+			struct meter_options options =
+			    meter_options_for(copy, 99, 5000);
 			struct interval iv;
 			struct meter *meter = NULL;
 			int rc;
@@ -214,7 +206,7 @@ static void
 a_file_of_another_interface_or_length_is_refused(void **state)
 {
 	int fd = small_file();
-	struct meter_options options = options_for(fd);
+	struct meter_options options = meter_options_for(fd, 99, 5000);
 	struct meter *meter;
 
 	(void)state;
@@ -290,7 +282,7 @@ records_that_could_never_be_handed_over_are_refused(void **state)
 	(void)state;
 	for (unsigned what = 0; what <= SPOILED; what++) {
 		int fd = small_file();
-		struct meter_options options = options_for(fd);
+		struct meter_options options = meter_options_for(fd, 99, 5000);
 		struct records records;
 		struct meter *meter = NULL;
 		bool fresh;
@@ -315,7 +307,7 @@ static void
 what_is_rotated_at_the_last_label_can_be_adopted(void **state)
 {
 	int fd = small_file();
-	struct meter_options options = options_for(fd);
+	struct meter_options options = meter_options_for(fd, 99, 5000);
 	struct records records;
 	struct meter *meter;
 	struct interval iv;
@@ -345,7 +337,7 @@ static void
 a_rotation_cut_off_is_taken_back_or_completed(void **state)
 {
 	int fd = small_file();
-	struct meter_options options = options_for(fd);
+	struct meter_options options = meter_options_for(fd, 99, 5000);
 	struct records records;
 	struct meter *meter;
 	struct interval iv;
@@ -399,7 +391,7 @@ a_full_file_system_means_overflow(void **state)
 	snprintf(path, sizeof(path), "%s/records", dir);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	assert_true(fd >= 0);
-	options = options_for(fd);
+	options = meter_options_for(fd, 99, 5000);
 	options.flow_limit = 1000000;
 	assert_int_equal(meter_open(&meter, &options), 0);
 	for (unsigned i = 0; i < 60000; i++) {
