@@ -2,9 +2,9 @@
  * a plain connect() finds out first what is wrong; the nng side is then bounded by the
  * caller's time alone, and never repeats a request.
  *
- * The plain connection goes through nng's handshake before it is closed: a listener of
- * nng 1.5.2 never accepts again once a peer hung up before it could be greeted (EPIPE
- * becomes NNG_ECLOSED, which it takes for its own end). */
+ * The plain connection goes through nng's handshake before it is closed: it tells whether
+ * the other side speaks that at all, and a listener of nng 1.5.2, should it be one, would
+ * never accept again once a peer hung up before it could be greeted. */
 #include "proto/ask.h"
 
 #include <errno.h>

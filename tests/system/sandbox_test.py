@@ -8,17 +8,16 @@ import shutil
 import signal
 import subprocess
 import sys
-import unittest
 
-from harness import (BIN, CLIENT_GROUP, SANITIZED, STORE_USER, WORKER_USER, Daemon,
-                     Namespace, ethernet, ipv4, main, need_root, pcap, udp, wait_for)
+from harness import (BIN, CLIENT_GROUP, SANITIZED, STORE_USER, WORKER_USER, Daemon, main,
+                     need_root, pcap, wait_for)
+from live import FRAME, Live
 
 need_root()
 if SANITIZED:
     print("skipped: builds with a sanitizer have no sandbox, it needs what is refused")
     sys.exit(77)
 
-FRAME = ethernet(ipv4("10.0.0.7", "10.0.0.2", 17, udp(40000, 53)))
 CAPABILITIES = {"chown": 0, "kill": 5, "setgid": 6, "setuid": 7, "setpcap": 8,
                 "net_raw": 13}
 OWN = 1 << CAPABILITIES["chown"] | 1 << CAPABILITIES["kill"]
@@ -62,29 +61,14 @@ class WithCapabilities(Daemon):
                                 "--inh-caps", "-all", "--"] + command[-3:])
 
 
-class Sandbox(unittest.TestCase):
-    def setUp(self):
-        self.ns = Namespace()
-        self.ns.veth("va", "vb")
-        self.daemon = None
-
-    def tearDown(self):
-        if self.daemon:
-            self.daemon.close()
-        self.ns.close()
-
-    def start(self, *ifaces):
-        self.daemon = Daemon(ifaces or ["vb"], self.ns)
-
+class Sandbox(Live):
     def pids(self):
         status = self.daemon.status()
         return (self.daemon.process.pid, status["ifaces"]["vb"]["pid"],
                 status["store"]["pid"])
 
     def count(self, packets):
-        before = self.daemon.packets("vb")
-        self.ns.send("va", FRAME, packets)
-        wait_for(lambda: self.daemon.packets("vb") == before + packets)
+        self.send_and_count("va", "vb", packets)
 
     # What the kernel says.
 
@@ -107,7 +91,7 @@ class Sandbox(unittest.TestCase):
             self.assertEqual(limits(pid)[limit], ("0", "0"), limit)
 
     def test_what_the_kernel_says_of_each_process(self):
-        self.start()
+        self.start("vb")
         supervisor, worker, store = self.pids()
         for task in tasks(supervisor):
             self.assertEqual(capabilities(facts(supervisor, task)), {
@@ -178,7 +162,7 @@ class Sandbox(unittest.TestCase):
         self.assertIn(b"10.0.0.7", out)
 
     def test_children_end_with_a_supervisor_that_was_killed_whatever_they_do(self):
-        self.start()
+        self.start("vb")
         self.count(3)
         _, worker, store = self.pids()
         # A process that was taken over would not listen to its lifeline either.
@@ -193,7 +177,7 @@ class Sandbox(unittest.TestCase):
         self.assertEqual(self.daemon.total()[0], 3)
 
     def test_no_process_of_the_same_user_can_look_into_a_child(self):
-        self.start()
+        self.start("vb")
         _, worker, store = self.pids()
         for pid, uid, gid in ((worker, WORKER_USER, WORKER_USER),
                               (store, STORE_USER, CLIENT_GROUP)):
@@ -243,7 +227,7 @@ class Sandbox(unittest.TestCase):
     EACCES = 13
 
     def test_a_store_makes_nothing_that_others_could_run(self):
-        self.start()
+        self.start("vb")
         store = self.pids()[2]
         open_ = '((int (*)(const char *, int, int))open)("made", %d, %d)'
         made = os.path.join(self.daemon.store, "made")
@@ -276,7 +260,7 @@ class Sandbox(unittest.TestCase):
                      '(-100, "made", 1517, 0)')
 
     def test_a_worker_fills_neither_files_nor_the_log_of_others(self):
-        self.start()
+        self.start("vb")
         pwrite = '((long (*)(int, const char *, long, long))pwrite64)(5, "x", 1, %d)'
         for name, call in (
                 ("write", '((long (*)(int, const char *, long))write)(5, "x", 1)'),
@@ -300,7 +284,7 @@ class Sandbox(unittest.TestCase):
                                    (-1, self.EACCES)], self.output)
 
     def test_a_worker_can_do_nothing_else(self):
-        self.start()
+        self.start("vb")
         worker = self.pids()[1]
         self.count(11)
         answers = self.inside(
@@ -333,7 +317,7 @@ class Sandbox(unittest.TestCase):
         self.assertEqual(self.daemon.total()[0], 13)
 
     def test_a_store_can_do_nothing_else(self):
-        self.start()
+        self.start("vb")
         self.count(3)
         self.daemon.rotate()
         store = self.pids()[2]
@@ -358,7 +342,7 @@ class Sandbox(unittest.TestCase):
         self.assertEqual(self.daemon.total()[0], 7)
 
     def test_filters_with_names_are_compiled_by_a_successor(self):
-        self.start()
+        self.start("vb")
         for text in ("port domain", "host localhost", "ip proto ospf", "udp port 53",
                      "host no-such-name.invalid"):
             self.daemon.write_config([{"name": "vb", "filter": '"%s"' % text}])
