@@ -11,44 +11,31 @@
 
 #include "common/iface_pattern.h"
 #include "common/text.h"
+#include "proto/config_members.h"
 #include "proto/parts.h"
 
 #define SHOWN_SIZE 80
 
-/* What more than half of the entries have, of each key, when there is such a value: the
- * one that is left when each pair of different values is struck out. (Else it is one of
+/* What more than half of the entries have, of one key, when there is such a value: the one
+ * that is left when each pair of different values is struck out. (Else it is one of
  * theirs, which is right too.) A filter of the file's `defaults` is in every entry and would
  * not fit into a request a thousand times. */
-#define COMMON_VALUE(out, entries, count, member) \
-	do { \
-		size_t votes_ = 0; \
-		for (size_t i_ = 0; i_ < (count); i_++) { \
-			if (votes_ == 0) \
-				(out)->member = (entries)[i_].capture.member; \
-			if ((out)->member == (entries)[i_].capture.member) \
-				votes_++; \
-			else \
-				votes_--; \
-		} \
-	} while (0)
-
 static void
-common_filter(
-    struct capture_config *out, const struct config_iface *entries, size_t count)
+common_member(struct capture_config *out, const struct config_member *member,
+    const struct config_iface *entries, size_t count)
 {
-	const char *filter = out->filter;
+	const struct capture_config *common = out;
 	size_t votes = 0;
 
 	for (size_t i = 0; i < count; i++) {
 		if (votes == 0)
-			filter = entries[i].capture.filter;
-		if (strcmp(filter, entries[i].capture.filter) == 0)
+			common = &entries[i].capture;
+		if (config_member_equal(member, common, &entries[i].capture))
 			votes++;
 		else
 			votes--;
 	}
-	if (filter != out->filter)
-		memcpy(out->filter, filter, strlen(filter) + 1);
+	config_member_copy(member, out, common);
 }
 
 static void
@@ -56,13 +43,8 @@ common_config(
     struct capture_config *out, const struct config_iface *entries, size_t count)
 {
 	capture_config_default(out);
-	COMMON_VALUE(out, entries, count, buffer);
-	COMMON_VALUE(out, entries, count, flows);
-	COMMON_VALUE(out, entries, count, error_threshold);
-	COMMON_VALUE(out, entries, count, snaplen);
-	COMMON_VALUE(out, entries, count, timeout_ms);
-	COMMON_VALUE(out, entries, count, promiscuous);
-	common_filter(out, entries, count);
+	for (size_t i = 0; i < CAPTURE_CONFIG_KEYS; i++)
+		common_member(out, &config_members[i], entries, count);
 }
 
 void
