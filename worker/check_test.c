@@ -40,6 +40,10 @@ static void
 become_check(const struct check *check, int start, int output, int log)
 {
 	char name[16];
+	char *const plain[] = {"weir-worker", "--check", name, NULL};
+	char *const with_user[] = {"weir-worker", "--check", "--user",
+	    (char *)(uintptr_t)check->user, name, NULL};
+	int program;
 
 	snprintf(name, sizeof(name), "%s", check->iface);
 	start = fcntl(start, F_DUPFD, 300);
@@ -51,16 +55,14 @@ become_check(const struct check *check, int start, int output, int log)
 		if (fd != CHILD_FD_OUTPUT)
 			close(fd);
 	}
+	/* While the directories above it can be passed: the tree may be in a closed one. */
+	program = open(WEIR_TEST_WORKER, O_PATH | O_CLOEXEC);
 	if (check->ordinary &&
 	    (setgroups(0, NULL) != 0 ||
 		setresgid(TEST_USER, TEST_USER, TEST_USER) != 0 ||
 		setresuid(TEST_USER, TEST_USER, TEST_USER) != 0))
 		_exit(96);
-	if (check->user)
-		execl(WEIR_TEST_WORKER, "weir-worker", "--check", "--user", check->user,
-		    name, (char *)NULL);
-	else
-		execl(WEIR_TEST_WORKER, "weir-worker", "--check", name, (char *)NULL);
+	fexecve(program, check->user ? with_user : plain, environ);
 	_exit(98);
 }
 

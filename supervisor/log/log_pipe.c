@@ -277,7 +277,6 @@ static void
 log_pipe_on_readable(void *arg)
 {
 	struct log_pipe *log = arg;
-
 	size_t taken = 0;
 	bool ready = true;
 
